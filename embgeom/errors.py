@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["CorpusError", "InputError", "ModelError", "OptionError", "PointsError", "choose"]
+__all__ = ["CorpusError", "InputError", "ModelError", "OptionError", "PointsError", "choose", "first_line"]
 
 
 class InputError(ValueError):
@@ -37,3 +37,8 @@ def choose(name: str, value: str, choices: Iterable[str]) -> str:
     if value not in valid:
         raise OptionError(f"unknown {name} {value!r}; choose one of: {', '.join(valid)}")
     return value
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error from elsewhere, to be quoted in a message of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

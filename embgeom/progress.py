@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
-__all__ = ["progress_bar"]
+__all__ = ["OnProgress", "progress_of"]
+
+OnProgress = Callable[[float], None]
+"""Called with the fraction of the work that is done; whatever it raises (Ctrl-C) stops the work."""
+
+_FORMAT = "{l_bar}{bar}| {elapsed}<{remaining}"
 
 
-def progress_bar(total: int | None, description: str, *, show: bool) -> tqdm[None]:
-    """Return a bar that writes to standard error, leaves nothing behind, and is silent unless ``show``."""
-    return tqdm(total=total, desc=description, disable=not show, file=sys.stderr, leave=False, dynamic_ncols=True)
+@contextmanager
+def progress_of(description: str, *, show: bool) -> Iterator[OnProgress]:
+    """Give a function that moves a bar to a fraction of its length; the bar leaves nothing behind.
+
+    Parameters
+    ----------
+    description : str
+    show : bool
+        Whether to draw anything at all.
+    """
+    with tqdm(
+        total=1.0, desc=description, disable=not show, file=sys.stderr, leave=False, bar_format=_FORMAT
+    ) as bar:
+
+        def advance(fraction: float) -> None:
+            bar.update(min(1.0, fraction) - bar.n)
+
+        yield advance

@@ -1,0 +1,158 @@
+"""What all command lines share: options of the same name, errors of one line, tables, JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from embgeom.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = [
+    "Command",
+    "DataOption",
+    "DataRootOption",
+    "DeviceOption",
+    "FieldOption",
+    "FigureOption",
+    "JsonOption",
+    "LayerOption",
+    "LimitOption",
+    "ModelOption",
+    "QuietOption",
+    "RevisionOption",
+    "SeedOption",
+    "check_writable",
+    "complain",
+    "print_table",
+    "quieten_libraries",
+    "run",
+    "short_name",
+    "table",
+    "write_json",
+]
+
+ModelOption = Annotated[
+    list[str], typer.Option("--model", "-m", help="Hub id, local folder, or `demo`; several may be given.")
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option("--data", "-d", help="Texts: `demo`, a file, a data set of the paper, or a Hub id; several may be given."),
+]
+LayerOption = Annotated[str, typer.Option("--layer", help="Which embeddings: `input` or `output`.")]
+RevisionOption = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")]
+FieldOption = Annotated[str | None, typer.Option("--field", help="The field that holds the text; found if not named.")]
+DataRootOption = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder with <name>/test.json, looked in before the Hub.")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", help="Take the first N texts only.", metavar="N")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="Torch device; default: the first GPU, else `cpu`.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of everything that is drawn at random.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the results to this file.", metavar="FILE")]
+FigureOption = Annotated[
+    Path | None, typer.Option("--figure", help="Draw the results to this .png, .svg or .pdf.", metavar="FILE")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]
+
+
+class Command(TyperCommand):
+    """A command whose repeatable options also take several values at once: ``--model a b`` is ``--model a --model b``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each further value, then parse as ever."""
+        repeatable = {name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts}
+        spread: list[str] = []
+        current: str | None = None
+        for number, word in enumerate(args):
+            if word.startswith("-"):
+                current = word if word in repeatable else None
+            elif current is not None and args[number - 1] != current:
+                spread.append(current)
+            spread.append(word)
+        parsed: list[str] = super().parse_args(ctx, spread)
+        return parsed
+
+
+def run(command: Callable[..., Any]) -> NoReturn:
+    """Run ``command`` as a program: 0 when done, 1 with one line for bad input, 2 for wrong usage, 130 for Ctrl-C."""
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(cls=Command)(command)
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of the output has gone (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def complain(message: str) -> None:
+    """Write one line to standard error."""
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+
+
+def quieten_libraries() -> None:
+    """Keep the advice of the libraries below out of the way of our own lines."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    for name in ("transformers", "huggingface_hub", "datasets", "httpx"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise :class:`OptionError` if a result could not be written there, before the work that would fill it."""
+    if path is not None and (not path.parent.is_dir() or path.is_dir()):
+        raise OptionError(f"cannot write {path}: " + ("it is a folder" if path.is_dir() else f"no folder {path.parent}"))
+
+
+def write_json(path: Path, records: Sequence[Any]) -> None:
+    """Write a list of records, one object each, whole or not at all."""
+    from embgeom.results import write_text
+
+    write_text(path, json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=1) + "\n")
+
+
+def table(title: str, caption: str | None) -> Table:
+    """Return an empty table in the common style."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=title, caption=caption, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", title_style="bold"
+    )
+
+
+def print_table(table: Table) -> None:
+    """Print to standard output, never narrower than its contents when nobody looks at a terminal."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=1000)
+        console = Console(width=console.measure(table).maximum)
+    console.print(table)
+
+
+def short_name(model: str) -> str:
+    """Return what to call a model in a table: the folder's name for a path, else the id as it is."""
+    path = Path(model)
+    return path.resolve().name if path.is_dir() else model

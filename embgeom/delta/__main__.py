@@ -1,0 +1,189 @@
+"""``python -m embgeom.delta``: δ-hyperbolicity of a model's token embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from embgeom import cli
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from embgeom.delta.records import HyperbolicityDistribution
+
+
+def main(
+    model: cli.ModelOption = ["demo"],  # noqa: B006  (typer copies it)
+    data: cli.DataOption = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="`exact`: all quadruples. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
+            "Default: `base` with --data (the paper's figure), `exact` without."
+        ),
+    ] = None,
+    base: Annotated[str, typer.Option(help="Base point of `base`: `first`, `medoid`, `all`, or an index.")] = "first",
+    metric: Annotated[str, typer.Option(help="`euclidean`, `angular` or `cosine`.")] = "euclidean",
+    points: Annotated[int, typer.Option(help="Tokens per trial, without --data.", metavar="N")] = 500,
+    trials: Annotated[int, typer.Option(help="Random subsets of the vocabulary, without --data.", metavar="N")] = 10,
+    quadruples: Annotated[int, typer.Option(help="Per prompt or trial, with `sample`.", metavar="N")] = 100_000,
+    layer: cli.LayerOption = "input",
+    revision: cli.RevisionOption = None,
+    field: cli.FieldOption = None,
+    data_root: cli.DataRootOption = None,
+    limit: cli.LimitOption = None,
+    device: cli.DeviceOption = None,
+    seed: cli.SeedOption = 0,
+    json: cli.JsonOption = None,
+    figure: cli.FigureOption = None,
+    quiet: cli.QuietOption = False,
+) -> None:
+    """Measure Gromov's δ of token embeddings, relative to the diameter: 2δ/diameter, 0 for a tree.
+
+    With --data: per prompt, base point the first token, mean ± standard deviation over the prompts. Without: over random
+    subsets of the vocabulary.
+
+    Example: python -m embgeom.delta --model meta-llama/Meta-Llama-3-8B --data gsm8k --json delta.json
+    """
+    from embgeom.plots import check_figure_path
+
+    cli.check_writable(json)
+    if figure is not None:
+        check_figure_path(figure)
+    cli.quieten_libraries()
+    options = {
+        "method": method or ("base" if data else "exact"),
+        "metric": metric,
+        "base": base,
+        "quadruples": quadruples,
+        "seed": seed,
+        "device": device,
+        "progress": not quiet,
+    }
+    results: list[HyperbolicityDistribution] = []
+    try:
+        failed = _measure(
+            results,
+            model,
+            data,
+            layer=layer,
+            revision=revision,
+            texts={"field": field, "limit": limit, "data_root": data_root},
+            vocabulary={"points": points, "trials": trials},
+            options=options,
+        )
+    finally:  # on Ctrl-C too: what is computed is kept
+        if results:
+            _report(results, json, figure)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _measure(
+    results: list[HyperbolicityDistribution],
+    models: list[str],
+    data: list[str] | None,
+    *,
+    layer: str,
+    revision: str | None,
+    texts: dict[str, Any],
+    vocabulary: dict[str, Any],
+    options: dict[str, Any],
+) -> bool:
+    """Append one result per model and data set; say what fails and go on; return whether anything did."""
+    from embgeom.corpus import load_texts
+    from embgeom.delta.clouds import prompt_hyperbolicity, vocabulary_hyperbolicity
+    from embgeom.embeddings import load_embeddings
+    from embgeom.errors import InputError
+
+    failed = False
+    for name in models:
+        try:
+            embeddings = load_embeddings(name, layer=layer, revision=revision)
+        except InputError as error:
+            cli.complain(str(error))
+            failed = True
+            continue
+        for corpus in data or [None]:
+            try:
+                if corpus is None:
+                    results.append(vocabulary_hyperbolicity(embeddings, **vocabulary, **options))
+                else:
+                    results.append(prompt_hyperbolicity(embeddings, load_texts(corpus, **texts), **options))
+            except InputError as error:
+                cli.complain(str(error))
+                failed = True
+    return failed
+
+
+def _report(results: list[HyperbolicityDistribution], json: Any, figure: Any) -> None:
+    if json is not None:
+        cli.write_json(json, results)
+    cli.print_table(_values_table(results))
+    cli.print_table(_witness_table(results))
+    if figure is not None:
+        from embgeom.plots import relative_delta_histogram, save_figure
+
+        save_figure(relative_delta_histogram(results).figure, figure)
+
+
+def _values_table(results: list[HyperbolicityDistribution]) -> Table:
+    first = results[0]
+    prompts = first.level == "prompts"
+    over = "prompts" if prompts else f"random subsets of {first.points:g} tokens"
+    table = cli.table(
+        f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
+        f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}",
+    )
+    for heading in ("model", "data") if prompts else ("model",):
+        table.add_column(heading, overflow="fold")
+    for heading in ("prompts" if prompts else "trials", "points", "δ", "diameter", "relative δ"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        table.add_row(
+            *_names(result),
+            f"{result.n}" + (f" (+{result.left_out} left out)" if result.left_out else ""),
+            f"{result.points:.4g}",
+            f"{result.delta:.4f}",
+            f"{result.diameter:.4f}",
+            f"{result.relative_delta:.5f} ± {result.relative_delta_sd:.5f}",
+        )
+    return table
+
+
+def _witness_table(results: list[HyperbolicityDistribution]) -> Table:
+    cloud = "prompt" if results[0].level == "prompts" else "trial"
+    table = cli.table(f"the four tokens behind the largest relative δ ({cloud}s count from 0)", None)
+    for heading in ("model", "data") if cloud == "prompt" else ("model",):
+        table.add_column(heading, overflow="fold")
+    table.add_column(cloud, justify="right")
+    table.add_column("relative δ", justify="right")
+    table.add_column("tokens", overflow="fold")
+    for result in results:
+        witness = result.witness
+        # ASCII whitespace in a token would be lost in a table.
+        tokens = "  ".join(repr(token) if token.split() != [token] else token for token in witness.tokens)
+        table.add_row(*_names(result), str(witness.cloud), f"{witness.relative_delta:.5f}", escape(tokens))
+    return table
+
+
+def _names(result: HyperbolicityDistribution) -> list[str]:
+    names = [cli.short_name(result.model or ""), *([result.data or ""] if result.level == "prompts" else [])]
+    return [escape(name) for name in names]
+
+
+def _what(result: HyperbolicityDistribution) -> str:
+    if result.method == "sample":
+        return "largest of the quadruples drawn, a lower bound of δ"
+    if result.method == "exact":
+        return "four-point δ, exact"
+    if result.exact:
+        return "largest δ_p over all base points p: the four-point δ, exact"
+    return f"fixed-base δ_p, base point {result.base} (δ_p ≤ δ ≤ 2δ_p)"
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,192 @@
+"""Distance matrices in float64 that keep the small distances of near-duplicate rows.
+
+``‖x‖² + ‖y‖² − 2⟨x, y⟩`` loses all digits of a distance that is small beside the norms. Here the cloud is centred first,
+and every pair for which the cancellation would still cost more than four digits is computed from direct differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from embgeom.errors import PointsError, choose
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    Array = np.ndarray[Any, Any] | torch.Tensor
+
+__all__ = ["METRICS", "Metric", "as_points", "batched_distances", "diameter", "pairwise_distances", "row_distances"]
+
+Metric = Literal["euclidean", "angular", "cosine"]
+METRICS: tuple[str, ...] = get_args(Metric)
+
+# Up to here direct differences cost no more than the care that the Gram form needs.
+_DIRECT = 500
+# A squared distance below this share of the squared norms has lost more than four of float64's sixteen digits.
+_CANCELLED = 1e-4
+_BLOCK_BYTES = 256 * 2**20
+
+
+def pairwise_distances(points: Array, *, metric: str = "euclidean") -> torch.Tensor:
+    """Return the matrix of all distances.
+
+    Parameters
+    ----------
+    points : array, shape (n, d)
+        Any floating or integer dtype; numpy or torch, on any device that has float64.
+    metric : {"euclidean", "angular", "cosine"}
+        ``angular`` is the angle in radians, a metric. ``cosine`` is 1 − cos, as the field uses it; it breaks the
+        triangle inequality, so that bounds which rest on it (δ ≤ 2 δ_p) do not hold for it.
+
+    Returns
+    -------
+    torch.Tensor, shape (n, n), float64
+        Symmetric to the last bit, with a zero diagonal; on the device of ``points``.
+
+    Raises
+    ------
+    PointsError
+        If rows are not finite, or zero where an angle is asked for.
+    OptionError
+        If the metric is unknown.
+    """
+    import torch
+
+    choose("metric", metric, METRICS)
+    x = as_points(points)
+    if metric == "euclidean":
+        return _euclidean(x)
+    unit = _normalised(x)
+    chord = _euclidean(unit)
+    if metric == "cosine":
+        return chord.square_().mul_(0.5)
+    # The chord to the antipode gives the angle its digits near π, as the chord does near 0.
+    half_angle = torch.empty_like(chord)
+    for rows in _row_blocks(len(unit), len(unit)):
+        half_angle[rows] = torch.atan2(chord[rows], _direct(unit[rows], -unit))
+    return _symmetric_(half_angle.mul_(2))
+
+
+def row_distances(x: torch.Tensor, y: torch.Tensor, *, metric: str = "euclidean") -> torch.Tensor:
+    """Return the distances between matching rows of ``x`` and ``y``, both (m, d) float64, as (m,) float64."""
+    if metric == "euclidean":
+        return (x - y).norm(dim=1)
+    u, v = _normalised(x), _normalised(y)
+    chord = (u - v).norm(dim=1)
+    if metric == "cosine":
+        return chord.square() / 2
+    import torch
+
+    return 2 * torch.atan2(chord, (u + v).norm(dim=1))
+
+
+def batched_distances(points: torch.Tensor, *, metric: str = "euclidean") -> torch.Tensor:
+    """Return the distance matrices (b, n, n) of a batch of clouds (b, n, d), float64, from direct differences."""
+    if metric == "euclidean":
+        return _direct(points, points)
+    unit = _normalised(points.flatten(0, 1)).view_as(points)
+    chord = _direct(unit, unit)
+    if metric == "cosine":
+        return chord.square_().mul_(0.5)
+    import torch
+
+    return torch.atan2(chord, _direct(unit, -unit)).mul_(2)
+
+
+def diameter(points: Array, *, metric: str = "euclidean") -> float:
+    """Return the largest distance between two of the ``points`` (n, d), in blocks: memory O(n), time O(n² d)."""
+    x = as_points(points)
+    if metric != "euclidean":
+        x = _normalised(x)
+    x = x - x.mean(0)
+    squares = x.square().sum(1)
+    best, pair = -math.inf, (0, 0)
+    for rows in _row_blocks(len(x), len(x)):
+        block = squares[rows, None] + squares - 2 * (x[rows] @ x.T)
+        flat = int(block.argmax())
+        if float(block.flatten()[flat]) > best:
+            best = float(block.flatten()[flat])
+            pair = (rows.start + flat // len(x), flat % len(x))
+    # The Gram form only finds the pair (large distances have their digits there); its distance is computed directly.
+    source = as_points(points)
+    return float(row_distances(source[pair[0]][None], source[pair[1]][None], metric=metric))
+
+
+def as_points(points: Array) -> torch.Tensor:
+    """Return ``points`` as a float64 matrix (n, d); raise :class:`PointsError` unless all of it is finite."""
+    import torch
+
+    if hasattr(points, "detach"):
+        x = points.detach()
+    else:
+        x = torch.tensor(points)
+    if x.ndim != 2 or x.is_complex():
+        raise PointsError(f"expected points as a real matrix (n, d), got {x.dtype} of shape {tuple(x.shape)}")
+    x = x.to(torch.float64)
+    bad = (~x.isfinite().all(1)).nonzero().flatten()
+    if len(bad):
+        raise PointsError(f"{len(bad)} of {len(x)} rows hold NaN or inf; the first is row {int(bad[0])}")
+    return x
+
+
+def _normalised(x: torch.Tensor) -> torch.Tensor:
+    peak = x.abs().amax(1, keepdim=True)
+    zero = (peak.flatten() == 0).nonzero().flatten()
+    if len(zero):
+        raise PointsError(f"{len(zero)} of {len(x)} rows are zero and have no direction; the first is row {int(zero[0])}")
+    x = x / peak  # no overflow or underflow in the squares
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def _euclidean(x: torch.Tensor) -> torch.Tensor:
+    """Scale by a power of two (exact), so that squares neither overflow nor vanish, and scale back."""
+    centred = x - x.mean(0)
+    peak = float(centred.abs().max()) if x.numel() else 0.0
+    if peak == 0.0:
+        return x.new_zeros(len(x), len(x))
+    scale = math.ldexp(1.0, math.frexp(peak)[1])
+    x = x / scale
+    distances = _direct(x, x) if len(x) <= _DIRECT else _gram(x, centred / scale)
+    return distances.mul_(scale)
+
+
+def _direct(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _gram(x: torch.Tensor, centred: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    squares = centred.square().sum(1)
+    result = x.new_empty(len(x), len(x))
+    for rows in _row_blocks(len(x), len(x)):
+        norms = squares[rows, None] + squares
+        block = torch.addmm(norms, centred[rows], centred.T, alpha=-2)
+        near = (block < _CANCELLED * norms).nonzero()
+        result[rows] = block.clamp_(min=0).sqrt_()
+        for pairs in near.split(max(1, _BLOCK_BYTES // (24 * x.shape[1]))):
+            i, j = pairs[:, 0] + rows.start, pairs[:, 1]
+            result[i, j] = row_distances(x[i], x[j])
+    return _symmetric_(result)
+
+
+def _symmetric_(matrix: torch.Tensor) -> torch.Tensor:
+    """Copy the upper triangle onto the lower in place: the two differ in the last bit where blocks met."""
+    for rows in _row_blocks(len(matrix), len(matrix)):
+        below = matrix[rows.stop :, rows]
+        below.copy_(matrix[rows, rows.stop :].T.clone())
+        corner = matrix[rows, rows].triu(1)
+        matrix[rows, rows] = corner + corner.T
+    return matrix
+
+
+def _row_blocks(n: int, width: int) -> Iterator[slice]:
+    """Yield slices of rows so that a float64 block of ``width`` columns stays within the block size."""
+    step = max(1, _BLOCK_BYTES // (8 * max(width, 1)))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))

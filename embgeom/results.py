@@ -1,0 +1,114 @@
+"""Results: frozen records that carry their evidence, and save and load as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+
+from embgeom.errors import InputError
+
+__all__ = ["Record", "versions", "write_bytes", "write_text"]
+
+_REPORTED = ("embgeom", "numpy", "torch", "numba", "transformers", "tokenizers", "safetensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A frozen dataclass of numbers, texts, tuples and further records."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain dictionaries, lists and scalars."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the record that :meth:`to_dict` was called on; keys that it does not have are left out."""
+        hints = get_type_hints(cls)
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: _restore(hints[name], value) for name, value in values.items() if name in names})
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the record that the JSON ``text`` describes."""
+        return cls.from_dict(json.loads(text))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the record to ``path`` as JSON, whole or not at all."""
+        write_text(path, self.to_json() + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a record that :meth:`save` wrote."""
+        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a number may depend on."""
+    found = {"python": platform.python_version()}
+    for name in _REPORTED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write ``text`` to ``path`` in one step, so that an interruption leaves the old file or the new one.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written to.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` to ``path`` as :func:`write_text` does."""
+    target = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            try:
+                file.write(content)
+                file.close()
+                # A temporary file is private to its owner; a result is readable as any new file is.
+                mask = os.umask(0)
+                os.umask(mask)
+                os.chmod(file.name, 0o666 & ~mask)
+                os.replace(file.name, target)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def _restore(hint: Any, value: Any) -> Any:
+    """Turn JSON back into what the type hint says: lists into tuples, dictionaries into records."""
+    if value is None:
+        return None
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        inner = next(option for option in get_args(hint) if option is not type(None))
+        return _restore(inner, value) if len(get_args(hint)) == 2 else value
+    if origin is tuple:
+        kinds = get_args(hint)
+        each = [kinds[0]] * len(value) if kinds[-1] is Ellipsis else kinds
+        return tuple(_restore(kind, item) for kind, item in zip(each, value, strict=True))
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return hint.from_dict(value)
+    return value
