@@ -1,4 +1,4 @@
-"""What shape does an LLM's embedding space have?
+"""What shape an LLM's embedding space has, measured.
 
 ``hyperbolicity`` measures one cloud, ``prompt_hyperbolicity`` and ``vocabulary_hyperbolicity`` a model.
 Names load when first used (see ``__init__.pyi``), so that a command's ``--help`` need not wait for torch.

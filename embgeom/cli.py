@@ -47,7 +47,9 @@ ModelOption = Annotated[
 ]
 DataOption = Annotated[
     list[str] | None,
-    typer.Option("--data", "-d", help="Texts: `demo`, a file, a data set of the paper, or a Hub id; several may be given."),
+    typer.Option(
+        "--data", "-d", help="Texts: `demo`, a file, a data set of the paper, or a Hub id; several may be given."
+    ),
 ]
 LayerOption = Annotated[str, typer.Option("--layer", help="Which embeddings: `input` or `output`.")]
 RevisionOption = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")]
@@ -66,11 +68,13 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on
 
 
 class Command(TyperCommand):
-    """A command whose repeatable options also take several values at once: ``--model a b`` is ``--model a --model b``."""
+    """A command whose repeatable options take several values at once: ``--model a b`` is ``--model a --model b``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the option before each further value, then parse as ever."""
-        repeatable = {name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts}
+        repeatable = {
+            name for parameter in self.params if getattr(parameter, "multiple", False) for name in parameter.opts
+        }
         spread: list[str] = []
         current: str | None = None
         for number, word in enumerate(args):
@@ -121,7 +125,9 @@ def quieten_libraries() -> None:
 def check_writable(path: Path | None) -> None:
     """Raise :class:`OptionError` if a result could not be written there, before the work that would fill it."""
     if path is not None and (not path.parent.is_dir() or path.is_dir()):
-        raise OptionError(f"cannot write {path}: " + ("it is a folder" if path.is_dir() else f"no folder {path.parent}"))
+        raise OptionError(
+            f"cannot write {path}: " + ("it is a folder" if path.is_dir() else f"no folder {path.parent}")
+        )
 
 
 def write_json(path: Path, records: Sequence[Any]) -> None:
@@ -131,25 +137,32 @@ def write_json(path: Path, records: Sequence[Any]) -> None:
     write_text(path, json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=1) + "\n")
 
 
-def table(title: str, caption: str | None) -> Table:
-    """Return an empty table in the common style."""
+def table(*headings: str) -> Table:
+    """Return an empty table in the common style; a heading that begins with ``>`` is that of a column of numbers."""
     from rich import box
     from rich.table import Table
 
-    return Table(
-        title=title, caption=caption, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", title_style="bold"
-    )
+    empty = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        if heading.startswith(">"):
+            empty.add_column(heading[1:], justify="right", no_wrap=True)
+        else:
+            empty.add_column(heading, overflow="fold")
+    return empty
 
 
-def print_table(table: Table) -> None:
-    """Print to standard output, never narrower than its contents when nobody looks at a terminal."""
+def print_table(table: Table, *, title: str, caption: str | None = None) -> None:
+    """Print to standard output; where nobody looks at a terminal, as wide as the contents."""
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=1000)
         console = Console(width=console.measure(table).maximum)
+    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+    if caption is not None:
+        console.print(caption + "\n", style="italic", soft_wrap=True, markup=False, highlight=False)
 
 
 def short_name(model: str) -> str:

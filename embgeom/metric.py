@@ -1,7 +1,7 @@
 """Distance matrices in float64 that keep the small distances of near-duplicate rows.
 
-``‖x‖² + ‖y‖² − 2⟨x, y⟩`` loses all digits of a distance that is small beside the norms. Here the cloud is centred first,
-and every pair for which the cancellation would still cost more than four digits is computed from direct differences.
+``‖x‖² + ‖y‖² − 2⟨x, y⟩`` loses all digits of a distance that is small beside the norms. Here the cloud is centred
+first, and every pair for which the cancellation would still cost more than four digits is computed from differences.
 """
 
 from __future__ import annotations
@@ -119,10 +119,7 @@ def as_points(points: Array) -> torch.Tensor:
     """Return ``points`` as a float64 matrix (n, d); raise :class:`PointsError` unless all of it is finite."""
     import torch
 
-    if hasattr(points, "detach"):
-        x = points.detach()
-    else:
-        x = torch.tensor(points)
+    x = points.detach() if isinstance(points, torch.Tensor) else torch.tensor(points)
     if x.ndim != 2 or x.is_complex():
         raise PointsError(f"expected points as a real matrix (n, d), got {x.dtype} of shape {tuple(x.shape)}")
     x = x.to(torch.float64)
@@ -136,7 +133,9 @@ def _normalised(x: torch.Tensor) -> torch.Tensor:
     peak = x.abs().amax(1, keepdim=True)
     zero = (peak.flatten() == 0).nonzero().flatten()
     if len(zero):
-        raise PointsError(f"{len(zero)} of {len(x)} rows are zero and have no direction; the first is row {int(zero[0])}")
+        raise PointsError(
+            f"{len(zero)} of {len(x)} rows are zero and have no direction; the first is row {int(zero[0])}"
+        )
     x = x / peak  # no overflow or underflow in the squares
     return x / x.norm(dim=1, keepdim=True)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embgeom.errors import OptionError
 from embgeom.results import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from embgeom.delta.records import HyperbolicityDistribution
 
@@ -46,7 +45,7 @@ def relative_delta_histogram(
     edges = np.linspace(low, high, bins + 1) if high > low else np.linspace(low - 0.01, high + 0.01, bins + 1)
     for number, (result, relative) in enumerate(zip(results, values, strict=True)):
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.hist(relative, edges, color=colour, alpha=0.55, label=_label(result))
+        axes.hist(relative, list(edges), color=colour, alpha=0.55, label=_label(result))
         axes.axvline(result.relative_delta, color=colour, linewidth=1.5)
     level = {result.level for result in results}
     axes.set_xlabel("relative δ  (2δ / diameter)")
@@ -65,10 +64,11 @@ def check_figure_path(path: str | Path) -> None:
         raise OptionError(f"figure {str(path)!r}: there is no folder {target.parent}")
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format that the file's name asks for, whole or not at all."""
+def save_figure(axes: Axes, path: str | Path) -> None:
+    """Write the figure that ``axes`` are in in the format that the file's name asks for, whole or not at all."""
     check_figure_path(path)
     buffer = io.BytesIO()
+    figure: Any = axes.figure
     figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=200)
     write_bytes(path, buffer.getvalue())
 

@@ -8,12 +8,17 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-__all__ = ["OnProgress", "progress_of"]
+__all__ = ["OnProgress", "progress_bar", "progress_of"]
 
 OnProgress = Callable[[float], None]
 """Called with the fraction of the work that is done; whatever it raises (Ctrl-C) stops the work."""
 
 _FORMAT = "{l_bar}{bar}| {elapsed}<{remaining}"
+
+
+def progress_bar(total: int, description: str, *, show: bool) -> tqdm[None]:
+    """Return a bar that counts to ``total``, for loops; it leaves nothing behind."""
+    return tqdm(total=total, desc=description, disable=not show, file=sys.stderr, leave=False)
 
 
 @contextmanager
@@ -26,9 +31,7 @@ def progress_of(description: str, *, show: bool) -> Iterator[OnProgress]:
     show : bool
         Whether to draw anything at all.
     """
-    with tqdm(
-        total=1.0, desc=description, disable=not show, file=sys.stderr, leave=False, bar_format=_FORMAT
-    ) as bar:
+    with tqdm(total=1.0, desc=description, disable=not show, file=sys.stderr, leave=False, bar_format=_FORMAT) as bar:
 
         def advance(fraction: float) -> None:
             bar.update(min(1.0, fraction) - bar.n)

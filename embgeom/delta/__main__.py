@@ -10,8 +10,6 @@ from rich.markup import escape
 from embgeom import cli
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from embgeom.delta.records import HyperbolicityDistribution
 
 
@@ -43,8 +41,8 @@ def main(
 ) -> None:
     """Measure Gromov's δ of token embeddings, relative to the diameter: 2δ/diameter, 0 for a tree.
 
-    With --data: per prompt, base point the first token, mean ± standard deviation over the prompts. Without: over random
-    subsets of the vocabulary.
+    With --data: per prompt, base point the first token, mean ± standard deviation over the prompts. Without: over
+    random subsets of the vocabulary.
 
     Example: python -m embgeom.delta --model meta-llama/Meta-Llama-3-8B --data gsm8k --json delta.json
     """
@@ -107,9 +105,9 @@ def _measure(
             cli.complain(str(error))
             failed = True
             continue
-        for corpus in data or [None]:
+        for corpus in data or [""]:
             try:
-                if corpus is None:
+                if not data:
                     results.append(vocabulary_hyperbolicity(embeddings, **vocabulary, **options))
                 else:
                     results.append(prompt_hyperbolicity(embeddings, load_texts(corpus, **texts), **options))
@@ -122,26 +120,24 @@ def _measure(
 def _report(results: list[HyperbolicityDistribution], json: Any, figure: Any) -> None:
     if json is not None:
         cli.write_json(json, results)
-    cli.print_table(_values_table(results))
-    cli.print_table(_witness_table(results))
+    _print_values(results)
+    _print_witnesses(results)
     if figure is not None:
         from embgeom.plots import relative_delta_histogram, save_figure
 
-        save_figure(relative_delta_histogram(results).figure, figure)
+        save_figure(relative_delta_histogram(results), figure)
 
 
-def _values_table(results: list[HyperbolicityDistribution]) -> Table:
+def _print_values(results: list[HyperbolicityDistribution]) -> None:
     first = results[0]
     prompts = first.level == "prompts"
-    over = "prompts" if prompts else f"random subsets of {first.points:g} tokens"
     table = cli.table(
-        f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
-        f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}",
+        *(("model", "data", ">prompts") if prompts else ("model", ">trials")),
+        ">points",
+        ">δ",
+        ">diameter",
+        ">relative δ",
     )
-    for heading in ("model", "data") if prompts else ("model",):
-        table.add_column(heading, overflow="fold")
-    for heading in ("prompts" if prompts else "trials", "points", "δ", "diameter", "relative δ"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         table.add_row(
             *_names(result),
@@ -151,23 +147,23 @@ def _values_table(results: list[HyperbolicityDistribution]) -> Table:
             f"{result.diameter:.4f}",
             f"{result.relative_delta:.5f} ± {result.relative_delta_sd:.5f}",
         )
-    return table
+    over = "prompts" if prompts else f"random subsets of {first.points:g} tokens"
+    cli.print_table(
+        table,
+        title=f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
+        caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}",
+    )
 
 
-def _witness_table(results: list[HyperbolicityDistribution]) -> Table:
+def _print_witnesses(results: list[HyperbolicityDistribution]) -> None:
     cloud = "prompt" if results[0].level == "prompts" else "trial"
-    table = cli.table(f"the four tokens behind the largest relative δ ({cloud}s count from 0)", None)
-    for heading in ("model", "data") if cloud == "prompt" else ("model",):
-        table.add_column(heading, overflow="fold")
-    table.add_column(cloud, justify="right")
-    table.add_column("relative δ", justify="right")
-    table.add_column("tokens", overflow="fold")
+    table = cli.table(*(("model", "data") if cloud == "prompt" else ("model",)), f">{cloud}", ">relative δ", "tokens")
     for result in results:
         witness = result.witness
-        # ASCII whitespace in a token would be lost in a table.
+        # White space at the ends of a token would be lost in a table.
         tokens = "  ".join(repr(token) if token.split() != [token] else token for token in witness.tokens)
         table.add_row(*_names(result), str(witness.cloud), f"{witness.relative_delta:.5f}", escape(tokens))
-    return table
+    cli.print_table(table, title=f"The four tokens behind the largest relative δ ({cloud}s count from 0)")
 
 
 def _names(result: HyperbolicityDistribution) -> list[str]:

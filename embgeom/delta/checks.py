@@ -19,8 +19,8 @@ def require_four(n: int) -> None:
     """Raise :class:`PointsError` for fewer than four points."""
     if n < 4:
         raise PointsError(
-            f"got {n} point{'' if n == 1 else 's'}; δ is about four: of fewer it is 0 by definition, which says nothing "
-            "about their shape"
+            f"got {n} point{'' if n == 1 else 's'}; δ is about four: of fewer it is 0 by definition, which says "
+            "nothing about their shape"
         )
 
 
@@ -47,7 +47,9 @@ def as_distances(distances: Any, *, device: torch.device) -> torch.Tensor:
     matrix = matrix.to(device=device, dtype=torch.float64, copy=True)
     bad = (~matrix.isfinite().all(1)).nonzero().flatten()
     if len(bad):
-        raise PointsError(f"{len(bad)} of {len(matrix)} rows of distances hold NaN or inf; the first is row {int(bad[0])}")
+        raise PointsError(
+            f"{len(bad)} of {len(matrix)} rows of distances hold NaN or inf; the first is row {int(bad[0])}"
+        )
     tolerance = _ROUNDING * float(matrix.abs().max()) if matrix.numel() else 0.0
     for name, size in (
         ("negative", -matrix.amin() if matrix.numel() else matrix.new_zeros(())),

@@ -1,4 +1,4 @@
-"""Relative δ over many clouds of token embeddings: the prompts of a corpus (the paper's figure), or subsets of a vocabulary."""
+"""Relative δ over many clouds of token embeddings: the paper's figure over prompts, or subsets of a vocabulary."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def prompt_hyperbolicity(
 ) -> HyperbolicityDistribution:
     """Return relative δ over the prompts of a corpus: mean ± standard deviation of 2 δ / diameter.
 
-    Each prompt is the cloud of the embeddings of its tokens, in order, special tokens and repetitions included. With the
-    default ``method="base"`` and ``base="first"`` this is the figure of *Hyperbolic Fine-Tuning for Large Language
+    Each prompt is the cloud of the embeddings of its tokens, in order, special tokens and repetitions included. With
+    the default ``method="base"`` and ``base="first"`` this is the figure of *Hyperbolic Fine-Tuning for Large Language
     Models* (arXiv 2410.04010): δ_p with the first token as base point.
 
     Parameters
@@ -211,7 +211,9 @@ def _rows_used(
 ) -> tuple[torch.Tensor, list[np.ndarray[Any, Any]]]:
     """Return the float64 rows of the token types that occur, and the prompts as indices into these rows."""
     matrix = _matrix(embeddings)
-    types, inverse = np.unique(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in token_ids]), return_inverse=True)
+    types, inverse = np.unique(
+        np.concatenate([np.asarray(ids, dtype=np.int64) for ids in token_ids]), return_inverse=True
+    )
     if types[0] < 0 or types[-1] >= len(matrix):
         wrong = types[0] if types[0] < 0 else types[-1]
         raise PointsError(f"token id {wrong} has no row in the embedding matrix of {len(matrix)} tokens")
@@ -227,7 +229,9 @@ def _finite_rows(matrix: torch.Tensor, token_ids: np.ndarray[Any, Any]) -> torch
     bad = (~rows.isfinite().all(1)).nonzero().flatten()
     if len(bad):
         first = int(token_ids[int(bad[0])])
-        raise PointsError(f"{len(bad)} of {len(rows)} embeddings hold NaN or inf; the first is that of token id {first}")
+        raise PointsError(
+            f"{len(bad)} of {len(rows)} embeddings hold NaN or inf; the first is that of token id {first}"
+        )
     return rows
 
 

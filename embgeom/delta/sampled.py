@@ -26,7 +26,6 @@ _BATCH = 2**18
 _GATHERED_BYTES = 256 * 2**20
 
 
-
 @dataclass
 class _Tally:
     """Sums over the quadruples seen so far; δ is counted in halves of ``two_delta`` only at the end."""
@@ -59,9 +58,7 @@ def draw_quadruples(n: int, size: int, *, generator: torch.Generator) -> torch.T
     """
     import torch
 
-    drawn = [
-        torch.randint(n - k, (size,), generator=generator, device=generator.device) for k in range(4)
-    ]
+    drawn = [torch.randint(n - k, (size,), generator=generator, device=generator.device) for k in range(4)]
     for k in range(1, 4):
         for earlier in torch.stack(drawn[:k]).sort(dim=0).values:
             drawn[k] = drawn[k] + (drawn[k] >= earlier)

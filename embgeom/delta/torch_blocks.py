@@ -1,16 +1,16 @@
 """δ by plain torch operations in bounded memory, on any device: the path where no faster kernel is at hand.
 
 Everything rests on one (max,min) matrix product. With base p and Gromov products G_xy = ½(d(x,p) + d(y,p) − d(x,y)),
-δ_p = max over x, y of [max_z min(G_xz, G_zy) − G_xy], and the four-point δ is the maximum of δ_p over all p; a quadruple
-is found from the base that is its smallest index, so that for base p only the points after it need be looked at.
+δ_p = max over x, y of [max_z min(G_xz, G_zy) − G_xy], and the four-point δ is the maximum of δ_p over all p; a
+quadruple is found from the base that is its smallest index, so that for base p only the points after it matter.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embgeom.delta.four_point import two_delta
 from embgeom.delta.found import Found
+from embgeom.delta.four_point import two_delta
 from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["fixed_base", "fixed_base_batch", "four_point", "gromov_products"]
 
 
-# Elements of a block of rows: on a CPU it stays in the cache between the passes (and below the size from which torch would
-# start threads for each of them), on a GPU it fills the machine.
+# Elements of a block of rows: on a CPU it stays in the cache between the passes, and below the size from which torch
+# would start threads for each of them; on a GPU it fills the machine.
 _BLOCK_CPU = 2**15
 _BLOCK_GPU = 2**24
 

@@ -60,9 +60,7 @@ def read_tensor(source: Source, choose: Callable[[Iterable[str]], str | None]) -
     raise ModelError(f"model {source.model!r} has no weights: expected one of {', '.join(_SINGLE + _INDEX)}")
 
 
-def _chosen(
-    choose: Callable[[Iterable[str]], str | None], names: Iterable[str], model: str, file: str
-) -> str:
+def _chosen(choose: Callable[[Iterable[str]], str | None], names: Iterable[str], model: str, file: str) -> str:
     names = list(names)
     name = choose(names)
     if name is None:
