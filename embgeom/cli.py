@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperCommand
@@ -17,6 +17,8 @@ from embgeom.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+Result = TypeVar("Result")
 
 __all__ = [
     "Command",
@@ -32,6 +34,7 @@ __all__ = [
     "QuietOption",
     "RevisionOption",
     "SeedOption",
+    "attempt",
     "check_writable",
     "complain",
     "print_table",
@@ -108,6 +111,15 @@ def run(command: Callable[..., Any]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(0)
+
+
+def attempt(work: Callable[..., Result], *arguments: Any, **options: Any) -> Result | None:
+    """Return what ``work`` returns; if its input is at fault, say so and return None, so that the rest can go on."""
+    try:
+        return work(*arguments, **options)
+    except InputError as error:
+        complain(str(error))
+        return None
 
 
 def complain(message: str) -> None:

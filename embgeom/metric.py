@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from embgeom.errors import PointsError, choose
+from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    Array = np.ndarray[Any, Any] | torch.Tensor
+    Array: TypeAlias = np.ndarray[Any, Any] | torch.Tensor
 
 __all__ = ["METRICS", "Metric", "as_points", "batched_distances", "diameter", "pairwise_distances", "row_distances"]
 
@@ -27,10 +28,13 @@ METRICS: tuple[str, ...] = get_args(Metric)
 _DIRECT = 500
 # A squared distance below this share of the squared norms has lost more than four of float64's sixteen digits.
 _CANCELLED = 1e-4
-_BLOCK_BYTES = 256 * 2**20
+# Small enough that the memory of one block serves the next, without going back to the system.
+_BLOCK_BYTES = 16 * 2**20
 
 
-def pairwise_distances(points: Array, *, metric: str = "euclidean") -> torch.Tensor:
+def pairwise_distances(
+    points: Array, *, metric: str = "euclidean", on_progress: OnProgress | None = None
+) -> torch.Tensor:
     """Return the matrix of all distances.
 
     Parameters
@@ -40,6 +44,8 @@ def pairwise_distances(points: Array, *, metric: str = "euclidean") -> torch.Ten
     metric : {"euclidean", "angular", "cosine"}
         ``angular`` is the angle in radians, a metric. ``cosine`` is 1 − cos, as the field uses it; it breaks the
         triangle inequality, so that bounds which rest on it (δ ≤ 2 δ_p) do not hold for it.
+    on_progress : callable, optional
+        Called with the fraction done after every block of rows; whatever it raises stops the work.
 
     Returns
     -------
@@ -58,16 +64,16 @@ def pairwise_distances(points: Array, *, metric: str = "euclidean") -> torch.Ten
     choose("metric", metric, METRICS)
     x = as_points(points)
     if metric == "euclidean":
-        return _euclidean(x)
+        return _euclidean(x, on_progress)
     unit = _normalised(x)
-    chord = _euclidean(unit)
+    chord = _euclidean(unit, on_progress)
     if metric == "cosine":
         return chord.square_().mul_(0.5)
     # The chord to the antipode gives the angle its digits near π, as the chord does near 0.
     half_angle = torch.empty_like(chord)
     for rows in _row_blocks(len(unit), len(unit)):
         half_angle[rows] = torch.atan2(chord[rows], _direct(unit[rows], -unit))
-    return _symmetric_(half_angle.mul_(2))
+    return half_angle.mul_(2)
 
 
 def row_distances(x: torch.Tensor, y: torch.Tensor, *, metric: str = "euclidean") -> torch.Tensor:
@@ -96,7 +102,7 @@ def batched_distances(points: torch.Tensor, *, metric: str = "euclidean") -> tor
     return torch.atan2(chord, _direct(unit, -unit)).mul_(2)
 
 
-def diameter(points: Array, *, metric: str = "euclidean") -> float:
+def diameter(points: Array, *, metric: str = "euclidean", on_progress: OnProgress | None = None) -> float:
     """Return the largest distance between two of the ``points`` (n, d), in blocks: memory O(n), time O(n² d)."""
     x = as_points(points)
     if metric != "euclidean":
@@ -110,6 +116,8 @@ def diameter(points: Array, *, metric: str = "euclidean") -> float:
         if float(block.flatten()[flat]) > best:
             best = float(block.flatten()[flat])
             pair = (rows.start + flat // len(x), flat % len(x))
+        if on_progress is not None:
+            on_progress(rows.stop / len(x))
     # The Gram form only finds the pair (large distances have their digits there); its distance is computed directly.
     source = as_points(points)
     return float(row_distances(source[pair[0]][None], source[pair[1]][None], metric=metric))
@@ -140,7 +148,7 @@ def _normalised(x: torch.Tensor) -> torch.Tensor:
     return x / x.norm(dim=1, keepdim=True)
 
 
-def _euclidean(x: torch.Tensor) -> torch.Tensor:
+def _euclidean(x: torch.Tensor, on_progress: OnProgress | None = None) -> torch.Tensor:
     """Scale by a power of two (exact), so that squares neither overflow nor vanish, and scale back."""
     centred = x - x.mean(0)
     peak = float(centred.abs().max()) if x.numel() else 0.0
@@ -148,7 +156,7 @@ def _euclidean(x: torch.Tensor) -> torch.Tensor:
         return x.new_zeros(len(x), len(x))
     scale = math.ldexp(1.0, math.frexp(peak)[1])
     x = x / scale
-    distances = _direct(x, x) if len(x) <= _DIRECT else _gram(x, centred / scale)
+    distances = _direct(x, x) if len(x) <= _DIRECT else _gram(x, centred / scale, on_progress)
     return distances.mul_(scale)
 
 
@@ -158,30 +166,30 @@ def _direct(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _gram(x: torch.Tensor, centred: torch.Tensor) -> torch.Tensor:
+def _gram(x: torch.Tensor, centred: torch.Tensor, on_progress: OnProgress | None) -> torch.Tensor:
+    """Return all distances by blocks of the upper triangle, each copied onto the lower one."""
     import torch
 
+    n = len(x)
     squares = centred.square().sum(1)
-    result = x.new_empty(len(x), len(x))
-    for rows in _row_blocks(len(x), len(x)):
-        norms = squares[rows, None] + squares
-        block = torch.addmm(norms, centred[rows], centred.T, alpha=-2)
-        near = (block < _CANCELLED * norms).nonzero()
-        result[rows] = block.clamp_(min=0).sqrt_()
+    result = x.new_empty(n, n)
+    for rows in _row_blocks(n, n):
+        columns = slice(rows.start, n)
+        norms = squares[rows, None] + squares[columns]
+        block = torch.addmm(norms, centred[rows], centred[columns].T, alpha=-2)
+        near = (block < norms.mul_(_CANCELLED)).nonzero()
+        block.clamp_(min=0).sqrt_()
         for pairs in near.split(max(1, _BLOCK_BYTES // (24 * x.shape[1]))):
-            i, j = pairs[:, 0] + rows.start, pairs[:, 1]
-            result[i, j] = row_distances(x[i], x[j])
-    return _symmetric_(result)
-
-
-def _symmetric_(matrix: torch.Tensor) -> torch.Tensor:
-    """Copy the upper triangle onto the lower in place: the two differ in the last bit where blocks met."""
-    for rows in _row_blocks(len(matrix), len(matrix)):
-        below = matrix[rows.stop :, rows]
-        below.copy_(matrix[rows, rows.stop :].T.clone())
-        corner = matrix[rows, rows].triu(1)
-        matrix[rows, rows] = corner + corner.T
-    return matrix
+            i, j = pairs.unbind(1)
+            block[i, j] = row_distances(x[i + rows.start], x[j + rows.start])
+        result[rows, columns] = block
+        result[columns, rows] = block.T
+        # Within the corner the two triangles were computed apart, and may differ in the last bit.
+        corner = result[rows, rows].triu(1)
+        result[rows, rows] = corner + corner.T
+        if on_progress is not None:
+            on_progress(1 - (1 - rows.stop / n) ** 2)
+    return result
 
 
 def _row_blocks(n: int, width: int) -> Iterator[slice]:

@@ -22,9 +22,7 @@ _FORMATS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def relative_delta_histogram(
-    results: Sequence[HyperbolicityDistribution], *, axes: Axes | None = None, bins: int = 40
-) -> Axes:
+def relative_delta_histogram(results: Sequence[HyperbolicityDistribution], *, axes: Axes | None = None) -> Axes:
     """Draw the distribution of relative δ over prompts or trials, one histogram per result, the mean as a line.
 
     Parameters
@@ -32,25 +30,26 @@ def relative_delta_histogram(
     results : sequence of HyperbolicityDistribution
     axes : matplotlib Axes, optional
         By default those of a new figure.
-    bins : int
-        Common to all results.
     """
     import numpy as np
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     if axes is None:
-        axes = Figure(figsize=(5.5, 3.6), layout="constrained").add_subplot()
+        axes = Figure(figsize=(5.5, 3.4 + 0.18 * len(results)), layout="constrained").add_subplot()
     values = [np.asarray(result.relative_deltas) for result in results]
-    low, high = min(v.min() for v in values), max(v.max() for v in values)
-    edges = np.linspace(low, high, bins + 1) if high > low else np.linspace(low - 0.01, high + 0.01, bins + 1)
+    # Common bins, as many as the smallest of the results can fill.
+    bins = int(np.clip(2 * np.sqrt(min(map(len, values))), 5, 50))
+    edges = np.histogram_bin_edges(np.concatenate(values), bins)
     for number, (result, relative) in enumerate(zip(results, values, strict=True)):
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.hist(relative, list(edges), color=colour, alpha=0.55, label=_label(result))
+        axes.hist(relative, list(edges), color=colour, alpha=0.5, label=_label(result))
         axes.axvline(result.relative_delta, color=colour, linewidth=1.5)
     level = {result.level for result in results}
     axes.set_xlabel("relative δ  (2δ / diameter)")
     axes.set_ylabel("prompts" if level == {"prompts"} else "trials" if level == {"vocabulary"} else "prompts or trials")
-    axes.legend(frameon=False, fontsize="small")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-__all__ = ["OnProgress", "progress_bar", "progress_of"]
+__all__ = ["OnProgress", "part", "progress_bar", "progress_of"]
 
 OnProgress = Callable[[float], None]
 """Called with the fraction of the work that is done; whatever it raises (Ctrl-C) stops the work."""
@@ -19,6 +19,11 @@ _FORMAT = "{l_bar}{bar}| {elapsed}<{remaining}"
 def progress_bar(total: int, description: str, *, show: bool) -> tqdm[None]:
     """Return a bar that counts to ``total``, for loops; it leaves nothing behind."""
     return tqdm(total=total, desc=description, disable=not show, file=sys.stderr, leave=False)
+
+
+def part(on_progress: OnProgress, start: float, stop: float) -> OnProgress:
+    """Return a function that reports the fractions of a part of the work, from ``start`` to ``stop`` of the whole."""
+    return lambda fraction: on_progress(start + (stop - start) * fraction)
 
 
 @contextmanager

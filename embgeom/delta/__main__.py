@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,8 +22,9 @@ def main(
     method: Annotated[
         str | None,
         typer.Option(
-            help="`exact`: all quadruples. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
-            "Default: `base` with --data (the paper's figure), `exact` without."
+            help="`exact`: all quadruples. `bounds`: δ from below and above. `auto`: exact where that takes seconds, else "
+            "bounds. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
+            "Default: `base` with --data (the paper's figure), `auto` without."
         ),
     ] = None,
     base: Annotated[str, typer.Option(help="Base point of `base`: `first`, `medoid`, `all`, or an index.")] = "first",
@@ -46,14 +50,8 @@ def main(
 
     Example: python -m embgeom.delta --model meta-llama/Meta-Llama-3-8B --data gsm8k --json delta.json
     """
-    from embgeom.plots import check_figure_path
-
-    cli.check_writable(json)
-    if figure is not None:
-        check_figure_path(figure)
-    cli.quieten_libraries()
     options = {
-        "method": method or ("base" if data else "exact"),
+        "method": method or ("base" if data else "auto"),
         "metric": metric,
         "base": base,
         "quadruples": quadruples,
@@ -61,14 +59,15 @@ def main(
         "device": device,
         "progress": not quiet,
     }
+    _check_early(options, layer, json, figure)
+    cli.quieten_libraries()
     results: list[HyperbolicityDistribution] = []
     try:
-        failed = _measure(
+        complete = _measure(
             results,
             model,
             data,
-            layer=layer,
-            revision=revision,
+            source={"layer": layer, "revision": revision},
             texts={"field": field, "limit": limit, "data_root": data_root},
             vocabulary={"points": points, "trials": trials},
             options=options,
@@ -76,8 +75,26 @@ def main(
     finally:  # on Ctrl-C too: what is computed is kept
         if results:
             _report(results, json, figure)
-    if failed:
+    if not complete:
         raise typer.Exit(1)
+
+
+def _check_early(options: dict[str, Any], layer: str, json: Path | None, figure: Path | None) -> None:
+    """Refuse before anything is fetched or computed what the library would refuse after."""
+    from embgeom.delta import METHODS
+    from embgeom.device import pick_device
+    from embgeom.embeddings import LAYERS
+    from embgeom.errors import choose
+    from embgeom.metric import METRICS
+    from embgeom.plots import check_figure_path
+
+    choose("method", options["method"], METHODS)
+    choose("metric", options["metric"], METRICS)
+    choose("layer", layer, LAYERS)
+    cli.check_writable(json)
+    if figure is not None:
+        check_figure_path(figure)
+    pick_device(options["device"])
 
 
 def _measure(
@@ -85,39 +102,37 @@ def _measure(
     models: list[str],
     data: list[str] | None,
     *,
-    layer: str,
-    revision: str | None,
+    source: dict[str, Any],
     texts: dict[str, Any],
     vocabulary: dict[str, Any],
     options: dict[str, Any],
 ) -> bool:
-    """Append one result per model and data set; say what fails and go on; return whether anything did."""
+    """Append one result per model and data set; say what fails and go on; return whether nothing did."""
     from embgeom.corpus import load_texts
     from embgeom.delta.clouds import prompt_hyperbolicity, vocabulary_hyperbolicity
     from embgeom.embeddings import load_embeddings
-    from embgeom.errors import InputError
 
-    failed = False
+    corpora = [cli.attempt(load_texts, name, **texts) for name in data or []]
+    complete = None not in corpora
+    if data and not any(corpora):
+        return False
     for name in models:
-        try:
-            embeddings = load_embeddings(name, layer=layer, revision=revision)
-        except InputError as error:
-            cli.complain(str(error))
-            failed = True
+        embeddings = cli.attempt(load_embeddings, name, **source)
+        if embeddings is None:
+            complete = False
             continue
-        for corpus in data or [""]:
-            try:
-                if not data:
-                    results.append(vocabulary_hyperbolicity(embeddings, **vocabulary, **options))
-                else:
-                    results.append(prompt_hyperbolicity(embeddings, load_texts(corpus, **texts), **options))
-            except InputError as error:
-                cli.complain(str(error))
-                failed = True
-    return failed
+        measures: list[Callable[..., HyperbolicityDistribution]]
+        measures = [partial(prompt_hyperbolicity, embeddings, corpus) for corpus in corpora if corpus is not None]
+        for measure in measures if data else [partial(vocabulary_hyperbolicity, embeddings, **vocabulary)]:
+            result = cli.attempt(measure, **options)
+            if result is None:
+                complete = False
+            else:
+                results.append(result)
+    return complete
 
 
-def _report(results: list[HyperbolicityDistribution], json: Any, figure: Any) -> None:
+def _report(results: list[HyperbolicityDistribution], json: Path | None, figure: Path | None) -> None:
     if json is not None:
         cli.write_json(json, results)
     _print_values(results)
@@ -142,16 +157,18 @@ def _print_values(results: list[HyperbolicityDistribution]) -> None:
         table.add_row(
             *_names(result),
             f"{result.n}" + (f" (+{result.left_out} left out)" if result.left_out else ""),
-            f"{result.points:.4g}",
+            f"{result.points:.0f}" if result.points.is_integer() else f"{result.points:.1f}",
             f"{result.delta:.4f}",
             f"{result.diameter:.4f}",
             f"{result.relative_delta:.5f} ± {result.relative_delta_sd:.5f}",
+            *([] if first.exact else [_upper(result)]),
         )
-    over = "prompts" if prompts else f"random subsets of {first.points:g} tokens"
+    over = "prompts" if prompts else f"random subsets of {first.points:.0f} tokens"
     cli.print_table(
         table,
         title=f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
-        caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}",
+        caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}"
+        + ("" if first.exact else "; at most: mean of an upper bound of the four-point value"),
     )
 
 
@@ -166,6 +183,10 @@ def _print_witnesses(results: list[HyperbolicityDistribution]) -> None:
     cli.print_table(table, title=f"The four tokens behind the largest relative δ ({cloud}s count from 0)")
 
 
+def _upper(result: HyperbolicityDistribution) -> str:
+    return "unknown" if result.relative_upper_bound is None else f"{result.relative_upper_bound:.5f}"
+
+
 def _names(result: HyperbolicityDistribution) -> list[str]:
     names = [cli.short_name(result.model or ""), *([result.data or ""] if result.level == "prompts" else [])]
     return [escape(name) for name in names]
@@ -174,6 +195,8 @@ def _names(result: HyperbolicityDistribution) -> list[str]:
 def _what(result: HyperbolicityDistribution) -> str:
     if result.method == "sample":
         return "largest of the quadruples drawn, a lower bound of δ"
+    if result.method == "bounds":
+        return "largest quadruple of many climbs, a lower bound of δ"
     if result.method == "exact":
         return "four-point δ, exact"
     if result.exact:

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from embgeom.delta import torch_blocks
-from embgeom.delta.checks import as_distances, base_index, require_at_least, require_four
+from embgeom.delta import engine
+from embgeom.delta.bounds import Bracket, bracket
+from embgeom.delta.checks import base_index, require_at_least
 from embgeom.delta.found import Found
 from embgeom.delta.records import Hyperbolicity, QuadrupleSample
-from embgeom.delta.sampled import sample_matrix, sample_points
-from embgeom.device import pick_device, require_memory
-from embgeom.errors import OptionError, PointsError, choose
-from embgeom.metric import METRICS, as_points, diameter, pairwise_distances
-from embgeom.progress import OnProgress, progress_of
+from embgeom.delta.sampled import sample_quadruples
+from embgeom.delta.space import Space, open_space
+from embgeom.device import pick_device
+from embgeom.errors import OptionError, choose
+from embgeom.metric import METRICS
+from embgeom.progress import OnProgress, part, progress_of
 from embgeom.results import versions
 
 if TYPE_CHECKING:
-    import torch
-
     from embgeom.metric import Array
 
 __all__ = ["METHODS", "Method", "hyperbolicity"]
 
-Method = Literal["exact", "base", "sample"]
+Method = Literal["auto", "exact", "bounds", "base", "sample"]
 METHODS: tuple[str, ...] = get_args(Method)
 
-# Distance matrices larger than this are not made for sampling, which can do without.
-_SAMPLED_MATRIX_BYTES = 2 * 2**30
+# Points up to which the exact value takes seconds, by what computes it.
+_SECONDS = {"numba": 2000, "triton": 4000, "torch": 250}
 
 
 def hyperbolicity(
     points: Array | None = None,
     *,
     distances: Array | None = None,
-    method: str = "exact",
+    method: str = "auto",
     metric: str = "euclidean",
     base: int | str = "first",
     quadruples: int = 1_000_000,
@@ -41,6 +41,7 @@ def hyperbolicity(
     seed: int = 0,
     device: str | None = None,
     progress: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> Hyperbolicity:
     """Return Gromov's four-point δ of a finite metric space, or an estimate of it that says which.
 
@@ -50,10 +51,12 @@ def hyperbolicity(
         A cloud; give this or ``distances``. Any real dtype; distances are computed in float64.
     distances : array, shape (n, n)
         A distance matrix.
-    method : {"exact", "base", "sample"}
-        ``exact``: the maximum over all quadruples. ``base``: δ_p, the maximum over all triples with one base point p,
-        for which δ_p ≤ δ ≤ 2 δ_p. ``sample``: quadruples drawn at random; their maximum is a lower bound, the mean of δ
-        over quadruples comes with a confidence interval.
+    method : {"auto", "exact", "bounds", "base", "sample"}
+        ``exact``: the maximum over all quadruples. ``bounds``: the best of many climbs, in practice the maximum or
+        nearly so, and a number that δ is at most. ``auto``: ``exact`` where that takes seconds, else ``bounds``.
+        ``base``: δ_p, the maximum over all triples with one base point p, for which δ_p ≤ δ ≤ 2 δ_p. ``sample``:
+        quadruples drawn at random; their maximum is a lower bound, the mean of δ over quadruples comes with a
+        confidence interval.
     metric : {"euclidean", "angular", "cosine"}
         For ``points``; see :func:`embgeom.metric.pairwise_distances`.
     base : {"first", "medoid", "all"} or int
@@ -63,11 +66,13 @@ def hyperbolicity(
     confidence : float
         Level of the interval of the mean, with method ``sample``.
     seed : int
-        Of the draw.
+        Of what is drawn: quadruples, the starts of climbs.
     device : str, optional
         A torch device; by default the first GPU if there is one, else the CPU.
     progress : bool
         Show a progress bar on standard error.
+    on_progress : callable, optional
+        Called with the fraction done instead; whatever it raises stops the work.
 
     Raises
     ------
@@ -97,83 +102,63 @@ def hyperbolicity(
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, got {confidence}")
     where = pick_device(device)
-    space = _Space(points, distances, metric, where, needs_matrix=method != "sample")
-    with progress_of(f"δ of {space.n} points", show=progress) as advance:
-        index, sample = None, None
-        if method == "sample":
-            found, sample = space.sample(quadruples, seed, confidence, advance)
-        elif method == "exact" or (index := base_index(base, space.matrix)) is None:
-            found = torch_blocks.four_point(space.matrix, on_progress=advance)
-        else:
-            found = torch_blocks.fixed_base(space.matrix, index, on_progress=advance)
-    return _record(space, method, index, found, sample, seed=None if sample is None else seed)
-
-
-class _Space:
-    """A checked metric space: its distance matrix, or its points where the matrix would be too large to sample from."""
-
-    def __init__(
-        self,
-        points: Array | None,
-        distances: Array | None,
-        metric: str,
-        device: torch.device,
-        *,
-        needs_matrix: bool,
-    ) -> None:
-        self.device = device
-        self.metric = None if points is None else metric
-        self.points: torch.Tensor | None = None
-        if points is None:
-            self.matrix = as_distances(distances, device=device)
-            self.n = len(self.matrix)
-            require_four(self.n)
-            self.diameter = float(self.matrix.max())
-        else:
-            cloud = as_points(points)
-            self.n = len(cloud)
-            require_four(self.n)
-            size = 8 * self.n**2
-            if needs_matrix or size <= _SAMPLED_MATRIX_BYTES:
-                # The matrix, its Gromov products, and a block.
-                require_memory(3 * size, device=device, purpose=f"the distance matrix of {self.n} points")
-                self.matrix = pairwise_distances(cloud.to(device), metric=metric)
-                self.diameter = float(self.matrix.max())
-            else:
-                self.points = cloud.to(device)
-                self.diameter = diameter(self.points, metric=metric)
-        if self.diameter == 0:
-            raise PointsError(f"all {self.n} points are equal: the diameter is 0 and 2δ/diameter is not defined")
-
-    def sample(
-        self, quadruples: int, seed: int, confidence: float, on_progress: OnProgress
-    ) -> tuple[Found, QuadrupleSample]:
-        if self.points is None:
-            return sample_matrix(
-                self.matrix, quadruples=quadruples, seed=seed, confidence=confidence, on_progress=on_progress
-            )
-        return sample_points(
-            self.points,
-            metric=str(self.metric),
-            diameter=self.diameter,
-            quadruples=quadruples,
-            seed=seed,
-            confidence=confidence,
-            on_progress=on_progress,
+    engine.prepare(show=progress)
+    with progress_of("δ", show=progress and on_progress is None) as bar:
+        advance = on_progress or bar
+        matrix_needed = method != "sample"
+        space = open_space(
+            points,
+            distances,
+            metric=metric,
+            device=where,
+            matrix_needed=matrix_needed,
+            on_progress=part(advance, 0, 0.2),
         )
+        return _measure(space, method, base, quadruples, confidence, seed, part(advance, 0.2, 1))
+
+
+def _measure(
+    space: Space, method: str, base: int | str, quadruples: int, confidence: float, seed: int, on_progress: OnProgress
+) -> Hyperbolicity:
+    if method == "auto":
+        method = "exact" if space.n <= _SECONDS[engine.backend_of(space.device)] else "bounds"
+    if method == "sample":
+        found, sample = sample_quadruples(
+            space, quadruples=quadruples, seed=seed, confidence=confidence, on_progress=on_progress
+        )
+        return _record(space, "sample", found, sample=sample, seed=seed)
+    if method == "bounds":
+        bounds = bracket(space.matrix, seed=seed, is_metric=space.metric != "cosine", on_progress=on_progress)
+        return _record(space, "bounds", bounds.lower, bounds=bounds, seed=seed)
+    index = base_index(base, space.matrix) if method == "base" else None
+    if index is None:
+        return _record(space, method, engine.four_point(space.matrix, on_progress=on_progress), exact=True)
+    return _record(space, "base", engine.fixed_base(space.matrix, index, on_progress=on_progress), base=index)
 
 
 def _record(
-    space: _Space, method: str, base: int | None, found: Found, sample: QuadrupleSample | None, *, seed: int | None
+    space: Space,
+    method: str,
+    found: Found,
+    *,
+    exact: bool = False,
+    base: int | None = None,
+    bounds: Bracket | None = None,
+    sample: QuadrupleSample | None = None,
+    seed: int | None = None,
 ) -> Hyperbolicity:
     delta = found.two_delta / 2
-    exact = method == "exact" or (method == "base" and base is None)
-    if space.metric == "cosine":
-        upper = delta if exact else None  # the bounds rest on the triangle inequality
-    else:
-        upper = delta if exact else min(space.diameter / 2, 2 * delta if method == "base" else space.diameter / 2)
-    triples = (space.n - 1) * (space.n - 2) * (space.n - 3) // 6
-    counts = {"exact": triples * space.n // 4, "base": triples if base is not None else triples * space.n // 4}
+    certificate = found.certificate
+    upper: float | None = space.diameter / 2
+    if exact:
+        upper = delta
+    elif bounds is not None:
+        upper = bounds.upper_two_delta / 2
+        certificate = f"{certificate}; {bounds.upper_by}"
+    elif space.metric == "cosine":
+        upper = None  # the other bounds rest on the triangle inequality
+    elif base is not None:
+        upper = min(space.diameter / 2, 2 * delta)
     return Hyperbolicity(
         delta=delta,
         diameter=space.diameter,
@@ -181,10 +166,10 @@ def _record(
         method=method,
         exact=exact,
         upper_bound=upper,
-        certificate=found.certificate,
+        certificate=certificate,
         witness=found.witness,
         points=space.n,
-        quadruples=found.work["quadruples"] if sample is not None else counts[method],
+        work=found.work,
         metric=space.metric,
         base=base,
         seed=seed,

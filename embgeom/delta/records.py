@@ -46,24 +46,24 @@ class Hyperbolicity(Record):
         The largest distance.
     relative_delta : float
         2 δ / diameter, in [0, 1] for a metric.
-    method : {"exact", "base", "sample"}
+    method : {"exact", "bounds", "base", "sample"}
     exact : bool
         Whether ``delta`` is the four-point δ of the space; otherwise it is a lower bound of it.
     upper_bound : float or None
-        The four-point δ is at most this: δ itself where exact, 2 δ_p for a fixed base, else diameter/2. None where the
-        distances are no metric.
+        The four-point δ is at most this: δ itself where exact, 2 δ_p for a fixed base, else diameter/2 or better. None
+        where nothing is known, because the distances are no metric.
     certificate : str
-        How the value is known to be what it stands for.
+        How the value, and the upper bound of ``bounds``, are known.
     witness : tuple of four int
         Indices of the points that attain it.
     points : int
         Number of points.
-    quadruples : int
-        How many quadruples the value speaks for.
+    work : dict
+        What was looked at, in numbers, by name.
     metric : str or None
         None if distances were given.
     base : int or None
-        The base point p where the method is ``base``; None elsewhere and if all points were taken in turn.
+        The base point p where the method is ``base`` and one was taken.
     seed : int or None
         None where nothing was drawn.
     sample : QuadrupleSample or None
@@ -81,7 +81,7 @@ class Hyperbolicity(Record):
     certificate: str
     witness: tuple[int, int, int, int]
     points: int
-    quadruples: int
+    work: dict[str, int]
     metric: str | None
     base: int | None
     seed: int | None
@@ -123,7 +123,7 @@ class HyperbolicityDistribution(Record):
     level : {"prompts", "vocabulary"}
     model, data, layer : str or None
         What was measured; None where only arrays were given.
-    method : {"exact", "base", "sample"}
+    method : {"exact", "bounds", "base", "sample"}
     exact : bool
         Whether the values are four-point δ, not lower bounds of it.
     metric : str
@@ -133,6 +133,8 @@ class HyperbolicityDistribution(Record):
         Means over the clouds.
     relative_delta, relative_delta_sd : float
         Mean and population standard deviation of 2 δ / diameter.
+    relative_upper_bound : float or None
+        Mean over the clouds of what 2 δ / diameter is at most; None where nothing is known.
     n : int
         Number of prompts or trials that the means are over.
     left_out : int
@@ -162,6 +164,7 @@ class HyperbolicityDistribution(Record):
     diameter: float
     relative_delta: float
     relative_delta_sd: float
+    relative_upper_bound: float | None
     n: int
     left_out: int
     points: float

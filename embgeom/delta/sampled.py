@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from embgeom.delta.draws import draw_quadruples
 from embgeom.delta.found import Found
 from embgeom.delta.records import QuadrupleSample
+from embgeom.delta.space import Space
 from embgeom.metric import row_distances
 from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["BINS", "draw_quadruples", "sample_matrix", "sample_points", "summarise"]
+__all__ = ["BINS", "sample_quadruples"]
 
 BINS = 100
 """Equal bins of the histogram, from 0 to diameter/2."""
@@ -51,58 +53,31 @@ class _Tally:
         self.histogram = [a + int(b) for a, b in zip(self.histogram, counts.tolist(), strict=True)]
 
 
-def draw_quadruples(n: int, size: int, *, generator: torch.Generator) -> torch.Tensor:
-    """Return ``size`` quadruples of distinct indices below ``n``, uniform over ordered quadruples, as (size, 4) int64.
+def sample_quadruples(
+    space: Space, *, quadruples: int, seed: int, confidence: float, on_progress: OnProgress
+) -> tuple[Found, QuadrupleSample]:
+    """Draw quadruples of a space and return the largest of them and the distribution of δ over them.
 
-    The k-th index is drawn from the n − k that are left and moved past the earlier ones, so that nothing is rejected.
+    Where the space has no distance matrix the six distances of a quadruple are computed as they are needed.
     """
-    import torch
+    points, batch = space.points, _BATCH
+    if points is None:
+        n, flat = space.n, space.matrix.flatten()
 
-    drawn = [torch.randint(n - k, (size,), generator=generator, device=generator.device) for k in range(4)]
-    for k in range(1, 4):
-        for earlier in torch.stack(drawn[:k]).sort(dim=0).values:
-            drawn[k] = drawn[k] + (drawn[k] >= earlier)
-    return torch.stack(drawn, dim=1)
+        def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+            return flat[i * n + j]
+    else:
+        batch = max(1, min(_BATCH, _GATHERED_BYTES // (16 * points.shape[1])))
 
+        def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+            return row_distances(points[i], points[j], metric=str(space.metric))
 
-def sample_matrix(
-    distances: torch.Tensor, *, quadruples: int, seed: int, confidence: float, on_progress: OnProgress | None = None
-) -> tuple[Found, QuadrupleSample]:
-    """Draw from a distance matrix (n, n); see :func:`summarise` for what is returned."""
-    n = len(distances)
-    flat = distances.flatten()
-
-    def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-        return flat[i * n + j]
-
-    tally = _Tally(float(distances.max()))
-    _draw_into(tally, distance, n, quadruples, _BATCH, seed, distances.device, on_progress)
-    return summarise(tally, confidence)
+    tally = _Tally(space.diameter)
+    _draw_into(tally, distance, space.n, quadruples, batch, seed, space.device, on_progress)
+    return _summarise(tally, confidence)
 
 
-def sample_points(
-    points: torch.Tensor,
-    *,
-    metric: str,
-    diameter: float,
-    quadruples: int,
-    seed: int,
-    confidence: float,
-    on_progress: OnProgress | None = None,
-) -> tuple[Found, QuadrupleSample]:
-    """Draw from a cloud (n, d) too large for its distance matrix: the six distances are computed as they are needed."""
-
-    def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-        return row_distances(points[i].double(), points[j].double(), metric=metric)
-
-    tally = _Tally(diameter)
-    batch = max(1, min(_BATCH, _GATHERED_BYTES // (16 * points.shape[1])))
-    _draw_into(tally, distance, len(points), quadruples, batch, seed, points.device, on_progress)
-    return summarise(tally, confidence)
-
-
-def summarise(tally: _Tally, confidence: float) -> tuple[Found, QuadrupleSample]:
-    """Return the largest quadruple that was drawn, and the distribution of δ over those drawn."""
+def _summarise(tally: _Tally, confidence: float) -> tuple[Found, QuadrupleSample]:
     mean = tally.total / tally.count / 2
     variance = max(0.0, tally.squares / tally.count / 4 - mean**2)
     margin = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance / tally.count)
@@ -120,7 +95,7 @@ def _draw_into(
     batch: int,
     seed: int,
     device: torch.device,
-    on_progress: OnProgress | None,
+    on_progress: OnProgress,
 ) -> None:
     import torch
 
@@ -137,5 +112,4 @@ def _draw_into(
         larger, smaller = torch.maximum(first, second), torch.minimum(first, second)
         two_delta = torch.maximum(larger, third) - torch.maximum(smaller, torch.minimum(larger, third))
         tally.add(two_delta, drawn)
-        if on_progress is not None:
-            on_progress(tally.count / quadruples)
+        on_progress(tally.count / quadruples)

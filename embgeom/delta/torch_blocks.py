@@ -7,8 +7,11 @@ quadruple is found from the base that is its smallest index, so that for base p 
 
 from __future__ import annotations
 
+import itertools
+from math import comb
 from typing import TYPE_CHECKING
 
+from embgeom.delta.draws import draw_quadruples
 from embgeom.delta.found import Found
 from embgeom.delta.four_point import two_delta
 from embgeom.progress import OnProgress
@@ -16,7 +19,7 @@ from embgeom.progress import OnProgress
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["fixed_base", "fixed_base_batch", "four_point", "gromov_products"]
+__all__ = ["climb", "fixed_base", "fixed_base_batch", "four_point", "gromov_products"]
 
 
 # Elements of a block of rows: on a CPU it stays in the cache between the passes, and below the size from which torch
@@ -44,14 +47,27 @@ def fixed_base(distances: torch.Tensor, base: int, *, on_progress: OnProgress | 
     """
     x, y, z = _best_pair(gromov_products(distances, base), on_progress)
     witness = (base, z, x, y)
-    return Found(witness, two_delta(distances, witness), "fixed base, all triples", {"triples": len(distances) ** 3})
+    return Found(witness, two_delta(distances, witness), "fixed base", {"triples": len(distances) ** 3})
 
 
-def four_point(distances: torch.Tensor, *, on_progress: OnProgress | None = None) -> Found:
-    """Return the four-point δ exactly, by the (max,min) product from every base over the points after it."""
+def four_point(
+    distances: torch.Tensor, *, rank: int = 0, world_size: int = 1, on_progress: OnProgress | None = None
+) -> Found:
+    """Return the four-point δ exactly, by the (max,min) product from every base over the points after it.
+
+    Parameters
+    ----------
+    distances : torch.Tensor, shape (n, n), float64
+    rank, world_size : int
+        Look at the share of one of several processes: the bases p with p mod ``world_size`` = ``rank``.
+    on_progress : callable, optional
+        Called with the fraction done after every base; whatever it raises stops the work.
+    """
     n = len(distances)
-    best = Found((0, 1, 2, 3), two_delta(distances, (0, 1, 2, 3)), "all quadruples")
-    for p in range(n - 3):
+    best = Found((0, 1, 2, 3), two_delta(distances, (0, 1, 2, 3)), "brute force")
+    quadruples = 0
+    for p in range(rank, n - 3, world_size):
+        quadruples += comb(n - p - 1, 3)
         products = gromov_products(distances[p:, p:], 0)[1:, 1:]
         x, y, z = (p + 1 + index for index in _best_pair(products, None))
         value = two_delta(distances, (p, z, x, y))
@@ -59,7 +75,62 @@ def four_point(distances: torch.Tensor, *, on_progress: OnProgress | None = None
             best = Found((p, z, x, y), value, "all quadruples")
         if on_progress is not None:
             on_progress(1 - ((n - p - 1) / n) ** 4)
-    return Found(best.witness, best.two_delta, best.certificate, {"quadruples": _choose4(n)})
+    return Found(best.witness, best.two_delta, best.certificate, {"quadruples": quadruples})
+
+
+def climb(distances: torch.Tensor, climbs: int, *, seed: int, on_progress: OnProgress | None = None) -> Found:
+    """Return the best quadruple that ``climbs`` random climbs reach: a lower bound of δ.
+
+    A climb starts at four random points and replaces each in turn by the best of all n, until none can be bettered.
+
+    Parameters
+    ----------
+    distances : torch.Tensor, shape (n, n), float64
+    climbs, seed : int
+    on_progress : callable, optional
+        Called with the fraction done after every batch of climbs; whatever it raises stops the work.
+    """
+    import torch
+
+    n = len(distances)
+    generator = torch.Generator(distances.device).manual_seed(seed)
+    best, witness, done = -torch.inf, (0, 1, 2, 3), 0
+    batch = max(1, min(climbs, _BLOCK_GPU // n))
+    while done < climbs:
+        quads = draw_quadruples(n, min(batch, climbs - done), generator=generator)
+        reached = torch.full((len(quads),), -torch.inf, dtype=distances.dtype, device=distances.device)
+        idle = 0
+        for step in itertools.count():
+            idle = 0 if _replace_one(distances, quads, step % 4, reached) else idle + 1
+            if idle == 4:
+                break
+        top = int(reached.argmax())
+        if float(reached[top]) > best:
+            a, b, c, d = quads[top].tolist()
+            best, witness = float(reached[top]), (a, b, c, d)
+        done += len(quads)
+        if on_progress is not None:
+            on_progress(done / climbs)
+    return Found(witness, two_delta(distances, witness), "climbs", {"climbs": climbs})
+
+
+def _replace_one(distances: torch.Tensor, quads: torch.Tensor, place: int, reached: torch.Tensor) -> bool:
+    """Replace one point of each quadruple (in place) by the best of all n; return whether any got better."""
+    import torch
+
+    a, b, c = (quads[:, (place + k) % 4] for k in (1, 2, 3))
+    first = distances[a, b][:, None] + distances[c]
+    second = distances[a, c][:, None] + distances[b]
+    third = distances[b, c][:, None] + distances[a]
+    larger, smaller = torch.maximum(first, second), torch.minimum(first, second)
+    value = torch.maximum(larger, third) - torch.maximum(smaller, torch.minimum(larger, third))
+    for corner in (a, b, c):  # a repeated point is no quadruple
+        value.scatter_(1, corner[:, None], -torch.inf)
+    top, index = value.max(1)
+    better = top > reached
+    quads[better, place] = index[better]
+    reached[better] = top[better]
+    return bool(better.any())
 
 
 def fixed_base_batch(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,7 +193,3 @@ def _best_pair(products: torch.Tensor, on_progress: OnProgress | None) -> tuple[
             on_progress(min(1.0, (start + rows) / m))
     x, y = pair
     return x, y, int(torch.minimum(products[x], products[y]).argmax())
-
-
-def _choose4(n: int) -> int:
-    return n * (n - 1) * (n - 2) * (n - 3) // 24

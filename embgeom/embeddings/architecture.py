@@ -3,59 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from embgeom.errors import ModelError
+from embgeom.errors import ModelError, first_line
 
 __all__ = ["EmbeddingParameter", "embedding_parameter", "match_checkpoint_key"]
 
 
+@dataclass(frozen=True)
 class EmbeddingParameter:
     """The parameter that holds the embedding, in a weightless model.
 
     Attributes
     ----------
-    name : str
-        The parameter's name in the model, e.g. ``model.embed_tokens.weight``.
-    shape : tuple of int
-        (vocabulary, dimension).
+    names : tuple of str
+        The names it goes by in the model, e.g. ``model.embed_tokens.weight``: that of the layer that was asked for
+        first, then those tied to it. A checkpoint need not hold tied tensors more than once.
     model : transformers.PreTrainedModel
         The model on the meta device; it knows how checkpoint names map to its own.
     """
 
-    def __init__(self, name: str, model: Any) -> None:
-        self.name = name
-        self.model = model
-        self.shape: tuple[int, ...] = tuple(model.get_parameter(name).shape)
+    names: tuple[str, ...]
+    model: Any
 
 
-def embedding_parameter(config: Any, *, layer: str) -> EmbeddingParameter:
+def embedding_parameter(config: Any, *, layer: str, model: str) -> EmbeddingParameter:
     """Return the parameter behind ``get_input_embeddings()`` or ``get_output_embeddings()``.
-
-    With tied embeddings the output is the input's parameter.
 
     Parameters
     ----------
     config : transformers.PretrainedConfig
     layer : {"input", "output"}
+    model : str
+        The model's name, for messages.
 
     Raises
     ------
     ModelError
-        If the architecture is unknown or has no such embedding.
+        If the architecture is unknown, cannot be built or has no such embedding.
     """
-    for model in _weightless_models(config, layer=layer):
-        inputs = _weight(model.get_input_embeddings())
-        weight = inputs if layer == "input" else _weight(model.get_output_embeddings())
-        if weight is None:
-            continue
-        if layer == "output" and inputs is not None and _is_tied(model.config) and inputs.shape == weight.shape:
-            weight = inputs
-        for name, parameter in model.named_parameters(remove_duplicate=False):
-            if parameter is weight:
-                return EmbeddingParameter(name, model)
-    raise ModelError(f"architecture {_architecture(config)} has no {layer} embeddings of tokens")
+    import torch
+
+    architecture = _architecture(config)
+    build = _builder(config, layer=layer)
+    if build is not None:
+        try:
+            with torch.device("meta"):
+                weightless = build(config)
+        except Exception as error:  # whatever the many architectures raise for a configuration that does not fit
+            raise ModelError(
+                f"model {model!r}: its architecture {architecture} cannot be built from its config.json: "
+                f"{first_line(error)}"
+            ) from None
+        names = _names(weightless, layer=layer)
+        if names:
+            return EmbeddingParameter(names, weightless)
+    raise ModelError(f"model {model!r}: its architecture {architecture} has no {layer} embeddings of tokens")
 
 
 def match_checkpoint_key(parameter: EmbeddingParameter, keys: Iterable[str]) -> str | None:
@@ -65,47 +71,65 @@ def match_checkpoint_key(parameter: EmbeddingParameter, keys: Iterable[str]) -> 
     transformers knows all of these renamings, so they are asked of it.
     """
     keys = list(keys)
-    if parameter.name in keys:
-        return parameter.name
-    leaf = parameter.name.rsplit(".", 1)[-1]
-    candidates = [key for key in keys if key.rsplit(".", 1)[-1] == leaf]
+    if parameter.names[0] in keys:
+        return parameter.names[0]
+    leaves = tuple({"." + name.rsplit(".", 1)[-1] for name in parameter.names})
     rename = _renaming(parameter.model)
-    return next((key for key in candidates if rename(key) == parameter.name), None)
+    stored = {rename(key): key for key in keys if f".{key}".endswith(leaves)}
+    candidates = (name if name in keys else stored.get(name) for name in parameter.names)
+    return next((key for key in candidates if key is not None), None)
 
 
-def _weightless_models(config: Any, *, layer: str) -> Iterable[Any]:
-    """Yield models on the meta device: the architecture that the config names, or the generic ones if it names none.
+def _builder(config: Any, *, layer: str) -> Callable[[Any], Any] | None:
+    """Return what builds the architecture that the config names, or a generic one if it names none that there is.
 
     A named base model (``BertModel``) is not replaced by one with a head: its checkpoint has no output embeddings.
     """
-    import torch
     import transformers
 
-    named = [getattr(transformers, name, None) for name in (getattr(config, "architectures", None) or [])]
+    for name in _architectures(config):
+        named = getattr(transformers, name, None)
+        if isinstance(named, type) and issubclass(named, transformers.PreTrainedModel):
+            return partial(_from_config, named)
     generic = [transformers.AutoModel]
     if layer == "output":
-        generic = [transformers.AutoModelForCausalLM, transformers.AutoModelForMaskedLM]
-    for factory in list(filter(None, named)) or generic:
-        try:
-            with torch.device("meta"):
-                build = getattr(factory, "_from_config", None) or factory.from_config
-                yield build(config)
-        except ValueError:  # an Auto class that does not know this config
-            continue
+        generic = [
+            transformers.AutoModelForSeq2SeqLM,
+            transformers.AutoModelForMaskedLM,
+            transformers.AutoModelForCausalLM,
+        ]
+    for auto in generic:
+        if type(config) in auto._model_mapping:
+            return partial(auto.from_config, trust_remote_code=False, attn_implementation="eager")
+    return None
 
 
-def _weight(module: Any) -> Any:
-    return getattr(module, "weight", None)
+def _from_config(architecture: Any, config: Any) -> Any:
+    # No kernel is ever run, so that a configuration may ask for one that is not installed.
+    return architecture._from_config(config, attn_implementation="eager")
 
 
-def _is_tied(config: Any) -> bool:
-    # Composite models (text and vision) carry the flag in the text part's configuration.
-    text = config.get_text_config()
-    return bool(getattr(config, "tie_word_embeddings", False) or getattr(text, "tie_word_embeddings", False))
+def _names(model: Any, *, layer: str) -> tuple[str, ...]:
+    """Return the names of the layer's parameter, its own first; none if there is no such layer."""
+    try:
+        module = model.get_input_embeddings() if layer == "input" else model.get_output_embeddings()
+    except NotImplementedError:  # how a model without tokens, or with several kinds of them, says so
+        return ()
+    weight = getattr(module, "weight", None)
+    if weight is None:
+        return ()
+    own = [f"{name}.weight" for name, candidate in model.named_modules(remove_duplicate=False) if candidate is module]
+    tied = [name for name, candidate in model.named_parameters(remove_duplicate=False) if candidate is weight]
+    return tuple(dict.fromkeys(own + tied))
+
+
+def _architectures(config: Any) -> list[str]:
+    named = getattr(config, "architectures", None)
+    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
 
 
 def _architecture(config: Any) -> str:
-    return (getattr(config, "architectures", None) or [config.model_type])[0]
+    return (_architectures(config) or [str(config.model_type)])[0]
 
 
 def _renaming(model: Any) -> Any:
@@ -120,7 +144,9 @@ def _renaming(model: Any) -> Any:
 
         def rename(key: str) -> str:
             for pattern, replacement in patterns.items():
-                key = re.sub(pattern, replacement, key)
+                key, found = re.subn(pattern, replacement, key)
+                if found:  # the first that matches, and no other
+                    break
             return _adjust_prefix(key, prefix, parameters)
 
         return rename

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ __all__ = ["StoredTensor", "read_tensor"]
 # In the order in which transformers looks for them.
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 _INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+# What Git leaves of a large file where `git lfs` is not installed.
+_LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ def read_tensor(source: Source, choose: Callable[[Iterable[str]], str | None]) -
             name = _chosen(choose, shards, source.model, index)
             shard = source.find(shards[name])
             if shard is None:
-                raise ModelError(f"model {source.model!r}: {index} names {shards[name]}, which is missing")
+                raise source.lacks(f"{shards[name]}, in which {index} places {name}")
             tensors = _open(shard)
             if name not in tensors:
                 raise ModelError(f"model {source.model!r}: {shards[name]} lacks {name}, which {index} places there")
             return StoredTensor(tensors[name], shards[name], name)
-    raise ModelError(f"model {source.model!r} has no weights: expected one of {', '.join(_SINGLE + _INDEX)}")
+    raise source.lacks(f"weights (expected one of {', '.join(_SINGLE + _INDEX)})")
 
 
 def _chosen(choose: Callable[[Iterable[str]], str | None], names: Iterable[str], model: str, file: str) -> str:
@@ -76,8 +79,12 @@ def _weight_map(path: Path) -> dict[str, str]:
     try:
         shards = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: not an index of shards with a `weight_map` ({error})") from None
-    return dict(shards)
+        raise ModelError(
+            f"{path}: not an index of shards with a `weight_map` ({type(error).__name__}: {error})"
+        ) from None
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise ModelError(f"{path}: its `weight_map` does not map the names of tensors to files")
+    return shards
 
 
 def _open(path: Path) -> Any:
@@ -92,12 +99,10 @@ class _Safetensors:
         from safetensors import SafetensorError, safe_open
 
         try:
-            self._file = safe_open(path, framework="pt")
+            self._file: Any = safe_open(path, framework="pt")
         except (SafetensorError, OSError) as error:
-            raise ModelError(
-                f"{path}: not a whole safetensors file ({error}); if it was downloaded, remove it and fetch it again"
-            ) from None
-        self._names = list(self._file.keys())
+            raise _damaged(path, f"not a whole safetensors file ({first_line(error)})") from None
+        self._names = list(self._file.keys())  # type: ignore[no-untyped-call]
 
     def __iter__(self) -> Any:
         return iter(self._names)
@@ -113,16 +118,31 @@ def _load_bin(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
     try:
-        try:
-            tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError:  # files older than torch 1.6 cannot be mapped
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of pickle protocols; what matters is raised
+            try:
+                tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except RuntimeError:  # files older than torch 1.6 cannot be mapped
+                tensors = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise ModelError(
-            f"{path}: holds more than plain tensors, and unpickling it could run code; convert it to safetensors"
+        raise _damaged(
+            path,
+            "not plain tensors, and unpickling anything else could run code; if it is whole, convert it to safetensors",
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a whole PyTorch file ({first_line(error)}); fetch it again") from None
+    except Exception as error:  # what a damaged file raises depends on where the damage is
+        raise _damaged(path, f"not a whole PyTorch file ({first_line(error)})") from None
     if not isinstance(tensors, dict):
         raise ModelError(f"{path}: expected a dictionary of tensors, got {type(tensors).__name__}")
-    return tensors
+    return {
+        name: tensor for name, tensor in tensors.items() if isinstance(name, str) and isinstance(tensor, torch.Tensor)
+    }
+
+
+def _damaged(path: Path, problem: str) -> ModelError:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_LFS_POINTER))
+    except OSError:
+        head = b""
+    if head == _LFS_POINTER:
+        return ModelError(f"{path}: a pointer of Git LFS in place of the file; run `git lfs pull` there")
+    return ModelError(f"{path}: {problem}; if it was downloaded, remove it and fetch it again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,12 @@ class Embeddings:
         """
         from transformers import AutoTokenizer
 
-        if isinstance(self._source, HubRepository):
-            place, revision = self.model, self.revision
-        else:
-            place, revision = str(self._config_path().parent), None
+        on_hub = isinstance(self._source, HubRepository) and self._source.online
+        place = self.model if on_hub else str(_config_path(self._source).parent)
         try:
-            return AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=False)
+            return AutoTokenizer.from_pretrained(
+                place, revision=self.revision, local_files_only=not on_hub, trust_remote_code=False
+            )
         except Exception as error:  # transformers raises whatever its many tokenizers raise
             raise ModelError(f"model {self.model!r}: its tokenizer cannot be loaded: {first_line(error)}") from None
 
@@ -72,12 +73,13 @@ class Embeddings:
         """Return the number of tokens in the vocabulary."""
         return len(self.matrix)
 
-    def _config_path(self) -> Path:
-        return _config_path(self._source)
-
 
 def load_embeddings(
-    model: str, *, layer: str = "input", revision: str | None = None, dtype: str | torch.dtype | None = None
+    model: str | PathLike[str],
+    *,
+    layer: str = "input",
+    revision: str | None = None,
+    dtype: str | torch.dtype | None = None,
 ) -> Embeddings:
     """Read a model's embedding matrix, and nothing else of its weights.
 
@@ -86,7 +88,7 @@ def load_embeddings(
 
     Parameters
     ----------
-    model : str
+    model : str or os.PathLike
         ``demo``, a local folder (single or sharded safetensors, or ``.bin``), or a Hub id; of a Hub id the shard that
         holds the tensor is fetched.
     layer : {"input", "output"}
@@ -111,8 +113,9 @@ def load_embeddings(
     """
     choose("layer", layer, LAYERS)
     target = None if dtype is None else _floating_dtype(dtype)
+    model = fspath(model)
     source = find_source(model, revision=revision)
-    parameter = embedding_parameter(_load_config(source), layer=layer)
+    parameter = embedding_parameter(_load_config(source), layer=layer, model=model)
     stored = read_tensor(source, partial(match_checkpoint_key, parameter))
     matrix = stored.tensor
     if matrix.ndim != 2 or not matrix.is_floating_point():
@@ -133,7 +136,7 @@ def load_embeddings(
 def _config_path(source: Source) -> Path:
     path = source.find("config.json")
     if path is None:
-        raise ModelError(f"model {source.model!r} has no config.json, so its architecture is unknown")
+        raise source.lacks("config.json, so its architecture is unknown")
     return path
 
 

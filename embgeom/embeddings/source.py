@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,6 @@ from embgeom.errors import ModelError, first_line
 
 __all__ = ["HubRepository", "LocalFolder", "Source", "find_source"]
 
-# What the Hub accepts as a repository id: "name" or "owner/name".
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 # Seconds to wait for the Hub's first answer.
 _PATIENCE = 6.0
 
@@ -22,14 +19,19 @@ _PATIENCE = 6.0
 class Source(Protocol):
     """A place that hands out a model's files by name."""
 
-    model: str
+    @property
+    def model(self) -> str:
+        """The model as the caller named it."""
 
     @property
     def revision(self) -> str | None:
         """The commit that the files come from; None where there is no such thing."""
 
     def find(self, filename: str) -> Path | None:
-        """Return the local path of ``filename``, fetched if need be; None if the model has no such file."""
+        """Return the local path of ``filename``, fetched if need be; None if there is no such file."""
+
+    def lacks(self, what: str) -> ModelError:
+        """Return the error for a file that the model should have, and that is not to be found."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class LocalFolder:
         """Return the path of ``filename`` in the folder, or None."""
         path = self.path / filename
         return path if path.is_file() else None
+
+    def lacks(self, what: str) -> ModelError:
+        """Return the error for a file that is not in the folder."""
+        return ModelError(f"model {self.model!r} has no {what}")
 
 
 @dataclass(frozen=True)
@@ -60,21 +66,33 @@ class HubRepository:
     @property
     def revision(self) -> str | None:
         """The commit hash; without a connection, that of the cached files."""
-        config = self.find("config.json")
+        if self.online:
+            return self._state[0]
+        config = self._cached("config.json", self.requested_revision)
         return None if config is None else config.parent.name
 
+    @property
+    def online(self) -> bool:
+        """Whether the Hub answered when it was first asked."""
+        return self._state[0] is not None
+
     @cached_property
-    def _commit(self) -> str | None:
-        """The commit that the Hub names; None if it cannot be reached."""
+    def _state(self) -> tuple[str | None, str]:
+        """The commit that the Hub names, or None and the reason why it cannot be reached."""
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
-            return HfApi().model_info(self.model, revision=self.requested_revision, timeout=_PATIENCE).sha
+            info = HfApi().model_info(self.model, revision=self.requested_revision, timeout=_PATIENCE)
         except HfHubHTTPError as error:
+            if error.response is not None and error.response.status_code >= 500:
+                return None, first_line(error)
             raise self._explain(error) from None
-        except Exception:  # no network, offline mode: requests, httpx or httpx2 exceptions, by the library's version
-            return None
+        except Exception as error:  # no network, offline mode: of requests, httpx or httpx2, by the library's version
+            return None, first_line(error)
+        # By the name of the revision, so that the cache remembers, for want of a network, what it stands for.
+        config = self._fetch("config.json", self.requested_revision)
+        return (info.sha if config is None else config.parent.name), ""
 
     def find(self, filename: str) -> Path | None:
         """Return the cached path of ``filename``, downloading it first if need be.
@@ -82,28 +100,41 @@ class HubRepository:
         Raises
         ------
         ModelError
-            If the repository does not exist, is gated, or cannot be reached.
+            If the repository does not exist, is gated, or cannot be fetched from.
         """
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+        commit, _ = self._state
+        cached = self._cached(filename, commit or self.requested_revision)
+        return cached if cached is not None or commit is None else self._fetch(filename, commit)
 
-        commit = self._commit
+    def lacks(self, what: str) -> ModelError:
+        """Return the error for a file that is not in the repository, or, without a connection, not in the cache."""
+        commit, reason = self._state
+        if commit is not None:
+            return ModelError(f"model {self.model!r} has no {what}")
+        return ModelError(
+            f"model {self.model!r} is no local folder, the Hub cannot be reached, and the local cache has no {what}: "
+            f"check the network, or give a local folder ({reason})"
+        )
+
+    def _cached(self, filename: str, revision: str | None) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(self.model, filename, revision=revision)
+        return Path(cached) if isinstance(cached, str) else None
+
+    def _fetch(self, filename: str, revision: str | None) -> Path | None:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
         try:
-            return Path(
-                hf_hub_download(
-                    self.model, filename, revision=commit or self.requested_revision, local_files_only=commit is None
-                )
-            )
-        except LocalEntryNotFoundError:  # before EntryNotFoundError, of which it is a kind
-            if commit is None and filename != "config.json" and self.find("config.json") is not None:
-                return None  # cached while there was a connection, so that what is missing may not exist
-            raise ModelError(
-                f"model {self.model!r} is no local folder, and {filename} is not in the local cache and the Hub cannot "
-                "be reached: check the network, or give a local folder"
-            ) from None
+            # A download that cannot start is tried again for half a minute; this asks once.
+            get_hf_file_metadata(hf_hub_url(self.model, filename, revision=revision), timeout=_PATIENCE)
+            return Path(hf_hub_download(self.model, filename, revision=revision))
+        except LocalEntryNotFoundError as error:  # before EntryNotFoundError, of which it is a kind: no connection
+            raise self._explain(error, filename) from None
         except EntryNotFoundError:
             return None
-        except (HfHubHTTPError, OSError) as error:
+        except Exception as error:  # HTTP errors, connections lost half-way, a full disk
             raise self._explain(error, filename) from None
 
     def _explain(self, error: Exception, filename: str = "its description") -> ModelError:
@@ -128,13 +159,24 @@ def find_source(model: str, *, revision: str | None = None) -> Source:
     ModelError
         If it is none of the three.
     """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
     if model == "demo":
         return LocalFolder("demo", MODEL_DIR)
-    path = Path(model).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(model).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:  # not permitted, too long a name, the home of an unknown user
+        raise ModelError(f"model {model!r}: the path cannot be read: {first_line(error)}") from None
+    if is_folder and model:
         return LocalFolder(model, path)
-    if path.is_file():
+    if is_file:
         raise ModelError(f"model {model!r} is a file; give the folder that holds config.json and the weights")
-    if not _HUB_ID.fullmatch(model):
-        raise ModelError(f"model {model!r}: there is no such folder (and it is no Hub id of the form owner/name)")
+    try:
+        validate_repo_id(model)
+    except HFValidationError:
+        raise ModelError(
+            f"model {model!r}: there is no such folder (and it is no Hub id of the form owner/name)"
+        ) from None
     return HubRepository(model, revision)

@@ -1,0 +1,287 @@
+"""``python -m embgeom.delta`` as its users run it: in process for the answers, as a process for the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from embgeom import cli, load_embeddings, load_texts, prompt_hyperbolicity, vocabulary_hyperbolicity
+from embgeom.delta.__main__ import main
+from embgeom.demo import MODEL_DIR
+
+REQUIRED = [
+    "model",
+    "data",
+    "layer",
+    "method",
+    "exact",
+    "delta",
+    "diameter",
+    "relative_delta",
+    "relative_delta_sd",
+    "n",
+    "points",
+    "witness",
+    "seed",
+    "versions",
+]
+
+
+class Outcome:
+    def __init__(self, code: object, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Run the command in this process, as ``python -m embgeom.delta`` would."""
+
+    def command(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["embgeom.delta", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.run(main)
+        captured = capsys.readouterr()
+        return Outcome(exit_.value.code, captured.out, captured.err)
+
+    return command
+
+
+def process(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "embgeom.delta", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    path = tmp_path / "some.jsonl"
+    records = [{"question": f"How many {thing} are there in {n} boxes?"} for n, thing in enumerate(["cats", "hats"])]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+# ----------------------------------------------------------------------- answers
+
+
+def test_prompt_level(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out.json"
+    done = run("--model", "demo", "--data", texts, "--json", out)
+    assert done.code == 0
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    assert set(REQUIRED) <= set(record)
+    expected = prompt_hyperbolicity(load_embeddings("demo"), load_texts(texts))
+    assert record == expected.to_dict()
+    assert f"{expected.relative_delta:.5f} ± {expected.relative_delta_sd:.5f}" in done.out
+    assert all(token in done.out for token in expected.witness.tokens)
+
+
+def test_vocabulary_level(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out.json"
+    done = run("--points", 30, "--trials", 3, "--seed", 5, "--json", out, "--quiet")
+    assert (done.code, done.err) == (0, "")
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    expected = vocabulary_hyperbolicity(load_embeddings("demo"), points=30, trials=3, seed=5)
+    assert record == expected.to_dict()
+    assert (record["data"], record["method"], record["exact"], record["n"], record["seed"]) == (
+        None,
+        "exact",
+        True,
+        3,
+        5,
+    )
+
+
+def test_several_models_and_data(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """``--model a b`` and ``--model a --model b`` are the same; one object per model × data, in order."""
+    copy = copy_of_demo(tmp_path)
+    for words in (
+        ["--model", "demo", copy, "--data", texts, "demo"],
+        ["--model", "demo", "--model", copy, "--data", texts, "--data", "demo"],
+    ):
+        done = run(*words, "--limit", 2, "--json", tmp_path / "out.json")
+        assert done.code == 0
+        records = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+        assert [(record["model"], record["data"]) for record in records] == [
+            ("demo", "some"), ("demo", "demo"), (str(copy), "some"), (str(copy), "demo")
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["exact", "base", "sample"])
+@pytest.mark.parametrize("level", ["prompts", "vocabulary"])
+def test_every_method(run, texts: Path, tmp_path: Path, method: str, level: str) -> None:  # type: ignore[no-untyped-def]
+    where = ["--data", texts] if level == "prompts" else ["--points", 20, "--trials", 2]
+    done = run("--method", method, *where, "--quadruples", 500, "--json", tmp_path / "out.json")
+    assert done.code == 0
+    (record,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (record["method"], record["level"], record["exact"]) == (method, level, method == "exact")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_figure(run, texts: Path, tmp_path: Path, suffix: str) -> None:  # type: ignore[no-untyped-def]
+    figure = tmp_path / f"figure.{suffix}"
+    assert run("--data", texts, "--figure", figure, "-q").code == 0
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert figure.read_bytes().startswith(start)
+
+
+def test_options_reach_the_library(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out.json"
+    words = ["--data", texts, "--base", "medoid", "--metric", "angular", "--layer", "output", "--field", "question"]
+    assert run(*words, "--limit", 1, "--device", "cpu", "--json", out, "-q").code == 0
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    assert [record[key] for key in ("base", "metric", "layer", "n", "device")] == [
+        "medoid",
+        "angular",
+        "output",
+        1,
+        "cpu",
+    ]
+
+
+# --------------------------------------------------------------------- bad input
+
+
+def copy_of_demo(tmp_path: Path, **changed: torch.Tensor) -> Path:
+    """A folder with the demo model, some of whose tensors are replaced."""
+    folder = tmp_path / "copy"
+    folder.mkdir(exist_ok=True)
+    for file in MODEL_DIR.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    if changed:
+        tensors = load_file(folder / "model.safetensors")
+        save_file({**tensors, **changed}, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_embeddings_with_nan(run, tmp_path: Path, texts: Path) -> None:  # type: ignore[no-untyped-def]
+    embedding = load_embeddings("demo").matrix.clone()
+    embedding[3:] = np.nan
+    folder = copy_of_demo(tmp_path, **{"model.embed_tokens.weight": embedding})
+    done = run("--model", folder, "--data", texts)
+    assert done.code == 1
+    assert re.fullmatch(r"error: \d+ of \d+ embeddings hold NaN or inf; the first is that of token id \d+\n", done.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "no/such/folder"], "there is no such folder"),
+        (["--data", "no_such_file.json"], "no_such_file.json"),
+        (["--data", "{texts}", "--field", "answer"], "question"),
+        (["--points", "3"], "got 3 points; .* 0 by definition"),
+        (["--points", "10000000"], "10000000 points were asked for and the vocabulary has"),
+        (["--trials", "0"], "trials must be at least 1"),
+        (["--device", "abacus"], "device 'abacus' cannot be used here"),
+        (["--metric", "taxicab"], "unknown metric 'taxicab'; choose one of: euclidean, angular, cosine"),
+        (["--method", "guess"], "unknown method 'guess'"),
+        (["--layer", "middle"], "unknown layer 'middle'"),
+        (["--method", "base", "--base", "middle"], "unknown base 'middle'"),
+        (["--data", "{texts}", "--limit", "0"], "limit"),
+        (["--figure", "figure.txt"], "must end in one of .png, .svg, .pdf"),
+        (["--json", "no/such/folder/out.json"], "cannot write"),
+    ],
+)
+def test_bad_input_is_one_line(run, texts: Path, words: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    done = run(*(word.replace("{texts}", str(texts)) for word in words), "--quiet")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(r"error: [^\n]+\n", done.err)
+    assert re.search(message, done.err)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "some.jsonl"), ('{"question": "one two three four"}\n{"question": \n', "2")],
+    ids=["empty", "malformed"],
+)
+def test_bad_corpus(run, texts: Path, content: str, message: str) -> None:  # type: ignore[no-untyped-def]
+    texts.write_text(content, encoding="utf-8")
+    done = run("--data", texts, "-q")
+    assert done.code == 1
+    assert re.fullmatch(r"error: [^\n]+\n", done.err)
+    assert message in done.err
+
+
+def test_what_is_computed_is_kept(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """One bad model and one bad file among good ones: the good cells are printed and saved, the exit status is 1."""
+    out = tmp_path / "out.json"
+    done = run("--model", "demo", "/no/such", "--data", "nothing.json", texts, "--json", out, "-q")
+    assert done.code == 1
+    assert done.err.count("error: ") == 2
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    assert (record["model"], record["data"]) == ("demo", "some")
+    assert "relative δ" in done.out
+
+
+def test_wrong_usage(run) -> None:  # type: ignore[no-untyped-def]
+    assert run("--no-such-option").code == 2
+    assert run("--points", "many").code == 2
+    assert run("stray").code == 2
+
+
+# --------------------------------------------------------------------- processes
+
+
+def test_help_is_quick_and_imports_no_torch() -> None:
+    code = "import sys; from embgeom import cli; from embgeom.delta.__main__ import main; sys.argv = ['x', '--help']\n"
+    code += "try:\n    cli.run(main)\nexcept SystemExit as e:\n    assert e.code == 0\n"
+    code += "bad = {'torch', 'transformers', 'numba', 'matplotlib', 'datasets'} & set(sys.modules)\nassert not bad, bad"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--model" in done.stdout
+    assert "Example" in done.stdout
+
+
+def test_as_a_process(texts: Path, tmp_path: Path) -> None:
+    done = process("--data", texts, "--json", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    assert "relative δ" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert len(json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))) == 1
+
+
+def test_bad_input_as_a_process() -> None:
+    done = process("--model", "/no/such/folder", "--quiet")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: [^\n]+\n", done.stderr)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_interrupt_keeps_what_is_done_and_leaves_no_half_file(tmp_path: Path) -> None:
+    """Ctrl-C in the second of two cells: the first is in the file, and nothing else is in the folder."""
+    (tmp_path / "quick.txt").write_text("one two three four five\n", encoding="utf-8")
+    (tmp_path / "slow.txt").write_text("one two three four five six seven eight\n" * 4000, encoding="utf-8")
+    out = tmp_path / "out.json"
+    words = ["--data", "quick.txt", "slow.txt", "--method", "sample", "--quadruples", "1000000", "--json", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "embgeom.delta", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])},
+    ) as running:
+        seen = ""
+        assert running.stderr is not None
+        while "4000 prompts" not in seen:
+            seen += running.stderr.read(1)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, err = running.communicate(timeout=60)
+    assert time.monotonic() - start < 10
+    assert running.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    assert record["data"] == "quick"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "quick.txt", "slow.txt"]

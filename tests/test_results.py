@@ -1,0 +1,71 @@
+"""Records keep what they were given, and files are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from embgeom.errors import InputError
+from embgeom.results import Record, versions, write_bytes, write_text
+
+
+@dataclass(frozen=True)
+class Inner(Record):
+    pair: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Outer(Record):
+    name: str
+    inner: Inner | None
+    many: tuple[Inner, ...]
+    table: dict[str, int]
+
+
+RECORD = Outer("Straße δ", Inner((0.1, 1e-300)), (Inner((1.0, 2.0)), Inner((3.0, 4.0))), {"a": 1})
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    assert Outer.from_json(RECORD.to_json()) == RECORD
+    assert Outer.from_dict({**RECORD.to_dict(), "of a later version": 1}) == RECORD
+    none = Outer("x", None, (), {})
+    none.save(tmp_path / "x.json")
+    assert Outer.load(tmp_path / "x.json") == none
+
+
+def test_json_is_plain_and_strict() -> None:
+    assert json.loads(RECORD.to_json())["many"] == [{"pair": [1.0, 2.0]}, {"pair": [3.0, 4.0]}]
+    with pytest.raises(ValueError, match="JSON"):
+        Inner((float("nan"), 0.0)).to_json()
+
+
+def test_versions_name_what_numbers_depend_on() -> None:
+    assert {"python", "embgeom", "torch", "numpy"} <= set(versions())
+
+
+def test_write_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "result.json"
+    write_text(target, "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            write_text(target, "new")
+    assert target.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [target]
+    write_bytes(target, b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_a_result_is_readable_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "result", "x")
+    assert (tmp_path / "result").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write"):
+        write_text(tmp_path / "missing" / "x", "x")
