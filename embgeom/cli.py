@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# The exit status that typer gives to Ctrl-C, as shells do.
+_INTERRUPTED = 130
+
 __all__ = [
     "Command",
     "DataOption",
@@ -104,9 +107,10 @@ def run(command: Callable[..., Any]) -> NoReturn:
     except InputError as error:
         complain(str(error))
         sys.exit(1)
-    except KeyboardInterrupt:
-        complain("interrupted")
-        sys.exit(130)
+    except SystemExit as exit_:
+        if exit_.code == _INTERRUPTED:
+            complain("interrupted")
+        raise
     except BrokenPipeError:  # the reader of the output has gone (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

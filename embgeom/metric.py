@@ -72,7 +72,8 @@ def pairwise_distances(
     # The chord to the antipode gives the angle its digits near π, as the chord does near 0.
     half_angle = torch.empty_like(chord)
     for rows in _row_blocks(len(unit), len(unit)):
-        half_angle[rows] = torch.atan2(chord[rows], _direct(unit[rows], -unit))
+        columns = slice(rows.start, len(unit))
+        _place(half_angle, rows, columns, torch.atan2(chord[rows, columns], _direct(unit[rows], -unit[columns])))
     return half_angle.mul_(2)
 
 
@@ -99,7 +100,8 @@ def batched_distances(points: torch.Tensor, *, metric: str = "euclidean") -> tor
         return chord.square_().mul_(0.5)
     import torch
 
-    return torch.atan2(chord, _direct(unit, -unit)).mul_(2)
+    upper = torch.atan2(chord, _direct(unit, -unit)).mul_(2).triu(1)
+    return upper + upper.mT
 
 
 def diameter(points: Array, *, metric: str = "euclidean", on_progress: OnProgress | None = None) -> float:
@@ -182,14 +184,20 @@ def _gram(x: torch.Tensor, centred: torch.Tensor, on_progress: OnProgress | None
         for pairs in near.split(max(1, _BLOCK_BYTES // (24 * x.shape[1]))):
             i, j = pairs.unbind(1)
             block[i, j] = row_distances(x[i + rows.start], x[j + rows.start])
-        result[rows, columns] = block
-        result[columns, rows] = block.T
-        # Within the corner the two triangles were computed apart, and may differ in the last bit.
-        corner = result[rows, rows].triu(1)
-        result[rows, rows] = corner + corner.T
+        _place(result, rows, columns, block)
         if on_progress is not None:
             on_progress(1 - (1 - rows.stop / n) ** 2)
     return result
+
+
+def _place(matrix: torch.Tensor, rows: slice, columns: slice, block: torch.Tensor) -> None:
+    """Write a block of the upper triangle, whose columns begin with its rows, to its place and its mirror image."""
+    # Within the corner the two triangles were computed apart, and may differ in the last bit.
+    size = rows.stop - rows.start
+    corner = block[:, :size].triu(1)
+    block[:, :size] = corner + corner.T
+    matrix[rows, columns] = block
+    matrix[columns, rows] = block.T
 
 
 def _row_blocks(n: int, width: int) -> Iterator[slice]:

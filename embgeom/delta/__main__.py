@@ -22,8 +22,8 @@ def main(
     method: Annotated[
         str | None,
         typer.Option(
-            help="`exact`: all quadruples. `bounds`: δ from below and above. `auto`: exact where that takes seconds, else "
-            "bounds. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
+            help="`exact`: all quadruples. `bounds`: δ from below and above. `auto`: exact where that takes "
+            "seconds, else bounds. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
             "Default: `base` with --data (the paper's figure), `auto` without."
         ),
     ] = None,
@@ -148,10 +148,8 @@ def _print_values(results: list[HyperbolicityDistribution]) -> None:
     prompts = first.level == "prompts"
     table = cli.table(
         *(("model", "data", ">prompts") if prompts else ("model", ">trials")),
-        ">points",
-        ">δ",
-        ">diameter",
-        ">relative δ",
+        *(">points", ">δ", ">diameter", ">relative δ"),
+        *([] if first.exact else [">at most"]),
     )
     for result in results:
         table.add_row(
@@ -168,7 +166,7 @@ def _print_values(results: list[HyperbolicityDistribution]) -> None:
         table,
         title=f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
         caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}"
-        + ("" if first.exact else "; at most: mean of an upper bound of the four-point value"),
+        + ("" if first.exact else "; at most: the mean of what the four-point value is at most"),
     )
 
 

@@ -1,34 +1,35 @@
-"""δ between two bounds, for clouds too large for the exact value: climbs from below, cheap inequalities from above."""
+"""δ between two bounds, for clouds too large for the exact value: climbs from below, one base point from above."""
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embgeom.delta import engine
 from embgeom.delta.found import Found
-from embgeom.progress import OnProgress
+from embgeom.progress import OnProgress, part
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Bracket", "bracket", "climb_count", "gauge_bound"]
+__all__ = ["Bracket", "bottleneck_bound", "bracket", "climb_count"]
 
 _FEWEST_CLIMBS = 10_000
 _MOST_CLIMBS = 200_000
-# Up to here one fixed base takes seconds.
-_BASE_POINTS = 6000
-_BLOCK = 2**24
+# Points up to which δ_p takes seconds, by what computes it.
+_BASE_POINTS = {"numba": 10_000, "triton": 50_000, "torch": 1000}
 
 
 @dataclass(frozen=True)
 class Bracket:
-    """A quadruple that δ is at least that of, and a number that δ is at most, with the name of the inequality."""
+    """A quadruple that δ is at least that of, and what 2 δ is at most, with the name of the inequality.
+
+    The upper bound is None where the distances are no metric: the inequalities rest on the triangle inequality.
+    """
 
     lower: Found
-    upper_two_delta: float
+    upper_two_delta: float | None
     upper_by: str
 
 
@@ -38,54 +39,70 @@ def climb_count(n: int) -> int:
 
 
 def bracket(distances: torch.Tensor, *, seed: int, is_metric: bool, on_progress: OnProgress) -> Bracket:
-    """Return bounds of the four-point δ of a distance matrix (n, n).
+    """Return bounds of the four-point δ of a distance matrix (n, n): the best of many climbs, and 2 δ_p of the medoid.
+
+    Where δ_p itself would take too long, a bound of it that takes O(n²) stands in for it.
 
     Parameters
     ----------
+    distances : torch.Tensor, shape (n, n), float64
+    seed : int
+        Of the climbs.
     is_metric : bool
-        Whether the triangle inequality holds, on which two of the upper bounds rest.
+        Whether the triangle inequality holds.
+    on_progress : callable
     """
     n = len(distances)
-    lower = engine.climb(distances, climb_count(n), seed=seed, on_progress=lambda done: on_progress(0.8 * done))
-    candidates = [(gauge_bound(distances), "pair sums in the gauge of the row means")]
-    on_progress(0.9)
-    if is_metric:
-        candidates.append((float(distances.max()), "δ ≤ diameter/2"))
-        if n <= _BASE_POINTS:
-            medoid = int(distances.sum(1).argmin())
-            base = engine.fixed_base(distances, medoid)
-            candidates.append((2 * base.two_delta, "δ ≤ 2 δ_p, p the medoid"))
-            if base.two_delta > lower.two_delta:
-                lower = Found(base.witness, base.two_delta, base.certificate, lower.work)
+    lower = engine.climb(distances, climb_count(n), seed=seed, on_progress=part(on_progress, 0, 0.6))
+    if not is_metric:
+        return Bracket(lower, None, "no upper bound: not a metric")
+    medoid = int(distances.sum(1).argmin())
+    last = part(on_progress, 0.6, 1)
+    if n <= _BASE_POINTS[engine.backend_of(distances.device)]:
+        base = engine.fixed_base(distances, medoid, on_progress=last)
+        if base.two_delta > lower.two_delta:
+            lower = Found(base.witness, base.two_delta, base.certificate, lower.work)
+        candidates = [(2 * base.two_delta, "at most 2 δ_p, p the medoid")]
+    else:
+        bound = bottleneck_bound(distances, medoid, on_progress=last)
+        candidates = [(2 * bound, "at most twice the bottleneck bound of δ_p, p the medoid")]
+    candidates.append((float(distances.max()), "at most diameter/2"))
     upper, name = min(candidates)
     return Bracket(lower, max(upper, lower.two_delta), name)
 
 
-def gauge_bound(distances: torch.Tensor) -> float:
-    """Return an upper bound of 2 δ for any symmetric matrix (n, n), in O(n²).
+def bottleneck_bound(distances: torch.Tensor, base: int, *, on_progress: OnProgress | None = None) -> float:
+    """Return an upper bound of 2 δ_p in O(n²).
 
-    S1 − S2 does not change under E_ij = D_ij − h_i − h_j. Write the largest sum as ab|cd with E_ab ≥ E_cd; the other
-    two sums add up to at least 2 (min_a + min_b), min_x the least entry of row x off the diagonal, and S2 is at least
-    their mean, so that 2 δ ≤ E_ab + E_cd − (min_a + min_b) ≤ 2 E_ab − min_a − min_b for some pair a, b.
+    δ_p is the largest gain of a path x–z–y over the edge x–y, a path being worth its least Gromov product. Paths of
+    any length gain at least as much, and the best of those runs in the maximum spanning tree. Prim's algorithm gives
+    it: the bottleneck between the newest vertex and an older one is the least edge by which a vertex joined since.
+
+    Parameters
+    ----------
+    distances : torch.Tensor, shape (n, n), float64
+    base : int
+        Index of the base point p.
+    on_progress : callable, optional
     """
     import torch
 
     n = len(distances)
-    means = distances.sum(1) / max(n - 1, 1)
-    shift = means - means.mean() / 2
-    rows = max(1, _BLOCK // n)
-    least = torch.cat([_gauged(distances, shift, start, rows, torch.inf).amin(1) for start in range(0, n, rows)])
-    bound = -math.inf
-    for start in range(0, n, rows):
-        pairs = _gauged(distances, shift, start, rows, -torch.inf).mul_(2)
-        pairs -= least[start : start + rows, None] + least
-        bound = max(bound, float(pairs.max()))
-    # The sums above are rounded; four units in the last place of the largest number in them cover that.
-    largest = float(distances.max())
-    return bound + 16 * sys.float_info.epsilon * largest
-
-
-def _gauged(distances: torch.Tensor, shift: torch.Tensor, start: int, rows: int, diagonal: float) -> torch.Tensor:
-    block = distances[start : start + rows] - shift[start : start + rows, None] - shift
-    block.diagonal(start).fill_(diagonal)
-    return block
+    to_base = distances[base]
+    joined = torch.zeros(n, dtype=torch.bool, device=distances.device)
+    edge = torch.full_like(to_base, -torch.inf)  # best Gromov product with a vertex of the tree
+    bottleneck = torch.full_like(to_base, torch.inf)  # between each vertex of the tree and the newest
+    gain, newest, width = 0.0, base, torch.inf
+    for step in range(n):
+        products = (to_base + to_base[newest] - distances[newest]) / 2
+        bottleneck.clamp_(max=width)
+        gain = max(gain, float(torch.where(joined, bottleneck - products, -torch.inf).max()))
+        joined[newest] = True
+        bottleneck[newest] = torch.inf
+        edge = torch.where(joined, -torch.inf, torch.maximum(edge, products))
+        newest = int(edge.argmax())
+        width = float(edge[newest])
+        if on_progress is not None and step % 256 == 255:
+            on_progress((step + 1) / n)
+    # The products are rounded twice; the largest number in them bounds how much.
+    return 2 * gain + 8 * sys.float_info.epsilon * float(distances.max())

@@ -149,16 +149,16 @@ def _record(
 ) -> Hyperbolicity:
     delta = found.two_delta / 2
     certificate = found.certificate
-    upper: float | None = space.diameter / 2
+    upper: float | None
     if exact:
         upper = delta
     elif bounds is not None:
-        upper = bounds.upper_two_delta / 2
+        upper = None if bounds.upper_two_delta is None else bounds.upper_two_delta / 2
         certificate = f"{certificate}; {bounds.upper_by}"
     elif space.metric == "cosine":
-        upper = None  # the other bounds rest on the triangle inequality
-    elif base is not None:
-        upper = min(space.diameter / 2, 2 * delta)
+        upper = None  # the bounds rest on the triangle inequality
+    else:
+        upper = space.diameter / 2 if base is None else min(space.diameter / 2, 2 * delta)
     return Hyperbolicity(
         delta=delta,
         diameter=space.diameter,

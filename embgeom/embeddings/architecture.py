@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from embgeom.errors import ModelError, first_line
+from embgeom.embeddings.messages import quote
+from embgeom.errors import ModelError
 
 __all__ = ["EmbeddingParameter", "embedding_parameter", "match_checkpoint_key"]
 
@@ -55,8 +56,7 @@ def embedding_parameter(config: Any, *, layer: str, model: str) -> EmbeddingPara
                 weightless = build(config)
         except Exception as error:  # whatever the many architectures raise for a configuration that does not fit
             raise ModelError(
-                f"model {model!r}: its architecture {architecture} cannot be built from its config.json: "
-                f"{first_line(error)}"
+                f"model {model!r}: its architecture {architecture} cannot be built from its config.json: {quote(error)}"
             ) from None
         names = _names(weightless, layer=layer)
         if names:

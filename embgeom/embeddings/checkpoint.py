@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embgeom.embeddings.messages import quote
 from embgeom.embeddings.source import Source
-from embgeom.errors import ModelError, first_line
+from embgeom.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +102,7 @@ class _Safetensors:
         try:
             self._file: Any = safe_open(path, framework="pt")
         except (SafetensorError, OSError) as error:
-            raise _damaged(path, f"not a whole safetensors file ({first_line(error)})") from None
+            raise _damaged(path, f"not a whole safetensors file ({quote(error)})") from None
         self._names = list(self._file.keys())  # type: ignore[no-untyped-call]
 
     def __iter__(self) -> Any:
@@ -129,7 +130,7 @@ def _load_bin(path: Path) -> dict[str, torch.Tensor]:
             "not plain tensors, and unpickling anything else could run code; if it is whole, convert it to safetensors",
         ) from None
     except Exception as error:  # what a damaged file raises depends on where the damage is
-        raise _damaged(path, f"not a whole PyTorch file ({first_line(error)})") from None
+        raise _damaged(path, f"not a whole PyTorch file ({quote(error)})") from None
     if not isinstance(tensors, dict):
         raise ModelError(f"{path}: expected a dictionary of tensors, got {type(tensors).__name__}")
     return {

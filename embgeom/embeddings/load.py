@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from embgeom.embeddings.architecture import embedding_parameter, match_checkpoint_key
 from embgeom.embeddings.checkpoint import read_tensor
+from embgeom.embeddings.messages import quote
 from embgeom.embeddings.source import HubRepository, Source, find_source
-from embgeom.errors import ModelError, OptionError, choose, first_line
+from embgeom.errors import ModelError, OptionError, choose
 
 if TYPE_CHECKING:
     import torch
@@ -63,11 +64,20 @@ class Embeddings:
         on_hub = isinstance(self._source, HubRepository) and self._source.online
         place = self.model if on_hub else str(_config_path(self._source).parent)
         try:
-            return AutoTokenizer.from_pretrained(
+            tokenizer = AutoTokenizer.from_pretrained(
                 place, revision=self.revision, local_files_only=not on_hub, trust_remote_code=False
             )
         except Exception as error:  # transformers raises whatever its many tokenizers raise
-            raise ModelError(f"model {self.model!r}: its tokenizer cannot be loaded: {first_line(error)}") from None
+            raise self._no_tokenizer(quote(error)) from None
+        # Without its files transformers may hand out one that knows next to nothing and makes every word unknown.
+        if len(tokenizer) - len(tokenizer.all_special_tokens) < 2:
+            raise self._no_tokenizer("only special tokens are known")
+        return tokenizer
+
+    def _no_tokenizer(self, reason: str) -> ModelError:
+        return ModelError(
+            f"model {self.model!r}: its tokenizer cannot be loaded; has it a tokenizer.json or the like? ({reason})"
+        )
 
     def __len__(self) -> int:
         """Return the number of tokens in the vocabulary."""
@@ -147,7 +157,7 @@ def _load_config(source: Source) -> Any:
     try:
         return AutoConfig.from_pretrained(path.parent, trust_remote_code=False)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, … for a bad configuration
-        raise ModelError(f"model {source.model!r}: {path.name} cannot be used: {first_line(error)}") from None
+        raise ModelError(f"model {source.model!r}: {path.name} cannot be used: {quote(error)}") from None
 
 
 def _floating_dtype(dtype: str | torch.dtype) -> torch.dtype:

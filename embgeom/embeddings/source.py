@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from embgeom.demo import MODEL_DIR
-from embgeom.errors import ModelError, first_line
+from embgeom.embeddings.messages import quote
+from embgeom.errors import ModelError
 
 __all__ = ["HubRepository", "LocalFolder", "Source", "find_source"]
 
@@ -86,10 +87,10 @@ class HubRepository:
             info = HfApi().model_info(self.model, revision=self.requested_revision, timeout=_PATIENCE)
         except HfHubHTTPError as error:
             if error.response is not None and error.response.status_code >= 500:
-                return None, first_line(error)
+                return None, quote(error)
             raise self._explain(error) from None
         except Exception as error:  # no network, offline mode: of requests, httpx or httpx2, by the library's version
-            return None, first_line(error)
+            return None, quote(error)
         # By the name of the revision, so that the cache remembers, for want of a network, what it stands for.
         config = self._fetch("config.json", self.requested_revision)
         return (info.sha if config is None else config.parent.name), ""
@@ -147,7 +148,7 @@ class HubRepository:
         elif isinstance(error, RepositoryNotFoundError):
             problem = "is neither a local folder nor a repository on the Hub (if it is private: `hf auth login`)"
         else:
-            problem = f"cannot be fetched from the Hub ({filename}): {first_line(error)}"
+            problem = f"cannot be fetched from the Hub ({filename}): {quote(error)}"
         return ModelError(f"model {self.model!r} {problem}")
 
 
@@ -168,7 +169,7 @@ def find_source(model: str, *, revision: str | None = None) -> Source:
         path = Path(model).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError) as error:  # not permitted, too long a name, the home of an unknown user
-        raise ModelError(f"model {model!r}: the path cannot be read: {first_line(error)}") from None
+        raise ModelError(f"model {model!r}: the path cannot be read: {quote(error)}") from None
     if is_folder and model:
         return LocalFolder(model, path)
     if is_file:

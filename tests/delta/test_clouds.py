@@ -19,6 +19,7 @@ from embgeom import (
     prompt_hyperbolicity,
     vocabulary_hyperbolicity,
 )
+from embgeom.delta import METHODS
 from tests.oracles import brute_force_two_delta, brute_force_two_delta_at, cloud
 
 
@@ -33,7 +34,11 @@ def matrix() -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", ["base", "exact"])
-def test_prompts_are_a_loop_over_prompts(matrix: np.ndarray, method: str) -> None:
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_prompts_are_a_loop_over_prompts(
+    matrix: np.ndarray, method: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embgeom.delta.engine.backend_of", lambda device: backend)
     prompts = prompts_of(40, 25, seed=1)
     result = prompt_hyperbolicity(matrix, prompts, method=method)
     expected = []
@@ -60,7 +65,7 @@ def test_witness_tokens_attain_the_largest_value(matrix: np.ndarray) -> None:
     assert brute_force_two_delta(d) / cdist(whole, whole).max() == pytest.approx(witness.relative_delta, rel=1e-12)
 
 
-@pytest.mark.parametrize("method", ["base", "exact", "sample"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("metric", ["euclidean", "angular", "cosine"])
 @pytest.mark.parametrize("base", ["first", "medoid", "all", 2])
 def test_every_choice_works_and_keeps_the_order_of_bounds(
@@ -72,7 +77,7 @@ def test_every_choice_works_and_keeps_the_order_of_bounds(
     exact = prompt_hyperbolicity(matrix, prompts, method="exact", metric=metric)
     assert result.relative_delta <= exact.relative_delta * (1 + 1e-12)
     assert result.base == (str(base) if method == "base" else None)
-    assert result.seed == (0 if method == "sample" else None)
+    assert result.seed == (0 if method in ("sample", "bounds") else None)
 
 
 def test_short_and_uniform_prompts_are_left_out_and_counted(matrix: np.ndarray) -> None:
@@ -122,7 +127,7 @@ def test_result_survives_json(matrix: np.ndarray, tmp_path: Path) -> None:
 def test_bad_prompts(matrix: np.ndarray) -> None:
     with pytest.raises(CorpusError, match="there are no prompts"):
         prompt_hyperbolicity(matrix, [])
-    with pytest.raises(CorpusError, match="none of the 2 prompts has 4 tokens or more; .* 0 by definition"):
+    with pytest.raises(CorpusError, match=r"none of the 2 prompts has 4 tokens or more; .* 0 by definition"):
         prompt_hyperbolicity(matrix, [[1, 2, 3], []])
     with pytest.raises(CorpusError, match="each of the 1 prompts repeats one token"):
         prompt_hyperbolicity(matrix, [[3, 3, 3, 3]])

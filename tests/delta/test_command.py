@@ -116,7 +116,7 @@ def test_several_models_and_data(run, texts: Path, tmp_path: Path) -> None:  # t
         ]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["exact", "base", "sample"])
+@pytest.mark.parametrize("method", ["exact", "bounds", "base", "sample"])
 @pytest.mark.parametrize("level", ["prompts", "vocabulary"])
 def test_every_method(run, texts: Path, tmp_path: Path, method: str, level: str) -> None:  # type: ignore[no-untyped-def]
     where = ["--data", texts] if level == "prompts" else ["--points", 20, "--trials", 2]

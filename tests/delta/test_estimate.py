@@ -16,6 +16,7 @@ from scipy.spatial.distance import cdist
 
 from embgeom import InputError, OptionError, PointsError, hyperbolicity
 from embgeom.delta import METHODS, Hyperbolicity
+from embgeom.delta.bounds import bottleneck_bound
 from tests.oracles import (
     brute_force_two_delta,
     brute_force_two_delta_at,
@@ -28,6 +29,13 @@ from tests.oracles import (
 ROUNDING = 1e-13
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(params=["numba", "torch"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the paths that a CPU has, in turn."""
+    monkeypatch.setattr("embgeom.delta.engine.backend_of", lambda device: request.param)
+    return str(request.param)
 
 
 # ---------------------------------------------------------------- closed forms
@@ -62,6 +70,12 @@ def test_points_on_a_line_are_zero() -> None:
     assert hyperbolicity(x).delta == pytest.approx(0, abs=ROUNDING)
 
 
+@pytest.mark.parametrize("n", [5, 40])
+def test_every_path_finds_the_closed_forms(n: int, backend: str) -> None:
+    assert hyperbolicity(distances=random_tree(n, 3, integer=True), method="exact").delta == 0
+    assert hyperbolicity(distances=graph_distances(nx.cycle_graph(4 * n)), method="exact").delta == n
+
+
 def test_square() -> None:
     result = hyperbolicity([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     assert result.delta == pytest.approx(np.sqrt(2) - 1, rel=ROUNDING)
@@ -73,16 +87,16 @@ def test_square() -> None:
 
 @pytest.mark.parametrize("n", [4, 5, 8, 17, 30])
 @pytest.mark.parametrize("d", [1, 2, 50])
-def test_exact_is_brute_force(n: int, d: int) -> None:
+def test_exact_is_brute_force(n: int, d: int, backend: str) -> None:
     x = cloud(n, d, seed=n * d)
-    result = hyperbolicity(x)
+    result = hyperbolicity(x, method="exact")
     assert 2 * result.delta == pytest.approx(brute_force_two_delta(cdist(x, x)), rel=ROUNDING, abs=ROUNDING)
     assert result.exact
     assert result.upper_bound == result.delta
 
 
 @pytest.mark.parametrize("base", [0, 3, 11])
-def test_fixed_base_is_brute_force(base: int) -> None:
+def test_fixed_base_is_brute_force(base: int, backend: str) -> None:
     x = cloud(12, 4, seed=1)
     result = hyperbolicity(x, method="base", base=base)
     assert 2 * result.delta == pytest.approx(brute_force_two_delta_at(cdist(x, x), base), rel=ROUNDING)
@@ -115,7 +129,7 @@ def test_sample_against_all_quadruples() -> None:
     # 1001 quadruples are all drawn in 200 000 draws, but for a chance of e^-200.
     assert result.delta == pytest.approx(max(every), rel=ROUNDING)
     assert not result.exact
-    assert sum(result.sample.histogram) == result.quadruples == 200_000
+    assert sum(result.sample.histogram) == result.work["quadruples"] == 200_000
 
 
 def test_interval_of_the_mean_covers_at_its_level() -> None:
@@ -191,7 +205,7 @@ def test_any_real_dtype(dtype: torch.dtype) -> None:
     assert hyperbolicity(x).delta == hyperbolicity(x.double()).delta
 
 
-@pytest.mark.parametrize("method", ["exact", "base", "sample"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("metric", ["euclidean", "angular", "cosine"])
 def test_witness_attains_the_value(method: str, metric: str) -> None:
     x = cloud(25, 6, seed=8)
@@ -207,6 +221,51 @@ def test_witness_attains_the_value(method: str, metric: str) -> None:
     # arccos loses half the digits near 0; the values here are of order 1.
     assert 2 * result.delta == pytest.approx(sums[2] - sums[1], rel=1e-7)
     assert result.diameter == pytest.approx(d.max(), rel=1e-7)
+
+
+@pytest.mark.parametrize("n", [4, 20, 120])
+@pytest.mark.parametrize("metric", ["euclidean", "angular", "cosine"])
+def test_bounds_hold_the_exact_value(n: int, metric: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = cloud(n, 6, seed=n)
+    exact = hyperbolicity(x, method="exact", metric=metric)
+    for base_points in (10_000, 0):  # δ_p itself, then the bottleneck bound of it
+        limit = dict.fromkeys(("numba", "triton", "torch"), base_points)
+        monkeypatch.setattr("embgeom.delta.bounds._BASE_POINTS", limit)
+        result = hyperbolicity(x, method="bounds", metric=metric)
+        # With 10 000 climbs on so few points the maximum is missed with a chance far below 1e-6.
+        assert result.delta == pytest.approx(exact.delta, rel=ROUNDING)
+        assert (result.exact, result.method, result.work["climbs"]) == (False, "bounds", 10_000)
+        if metric == "cosine":
+            assert result.upper_bound is None
+        else:
+            assert result.upper_bound is not None
+            assert exact.delta <= result.upper_bound <= exact.diameter / 2
+
+
+@pytest.mark.parametrize("n", [5, 12, 30])
+@pytest.mark.parametrize("kind", ["cloud", "tree", "grid"])
+def test_bottleneck_bound(n: int, kind: str) -> None:
+    """Against the closure of the Gromov products by Floyd and Warshall's algorithm in (max, min)."""
+    if kind == "cloud":
+        d = cdist(cloud(n, 4, n), cloud(n, 4, n))
+    else:
+        d = random_tree(n, n) if kind == "tree" else graph_distances(nx.grid_2d_graph(n // 4 + 2, 3))
+    for base in (0, len(d) - 1):
+        g = (d[:, [base]] + d[[base], :] - d) / 2
+        closure = g.copy()
+        for z in range(len(d)):
+            closure = np.maximum(closure, np.minimum(closure[:, [z]], closure[[z], :]))
+        off = ~np.eye(len(d), dtype=bool)
+        bound = bottleneck_bound(torch.from_numpy(d), base)
+        assert bound == pytest.approx(2 * (closure - g)[off].max(), rel=1e-12, abs=1e-13)
+        assert bound >= brute_force_two_delta_at(d, base) * (1 - 1e-15)
+
+
+def test_auto_is_exact_while_that_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = cloud(40, 4, seed=2)
+    assert hyperbolicity(x).method == "exact"
+    monkeypatch.setattr("embgeom.delta.estimate._SECONDS", dict.fromkeys(("numba", "triton", "torch"), 30))
+    assert hyperbolicity(x).method == "bounds"
 
 
 def test_points_and_their_distances_agree() -> None:
@@ -240,7 +299,7 @@ def test_sampling_without_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     for metric in ("euclidean", "angular", "cosine"):
         of_matrix = hyperbolicity(x, method="sample", metric=metric, quadruples=3000)
         with monkeypatch.context() as patch:
-            patch.setattr("embgeom.delta.estimate._SAMPLED_MATRIX_BYTES", 0)
+            patch.setattr("embgeom.delta.space._SPARED_BYTES", 0)
             of_points = hyperbolicity(x, method="sample", metric=metric, quadruples=3000)
         assert of_points.witness == of_matrix.witness
         assert of_points.delta == pytest.approx(of_matrix.delta, rel=1e-12)
@@ -301,7 +360,7 @@ def test_no_distance_matrix(change, message: str) -> None:  # type: ignore[no-un
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "guess"}, "unknown method 'guess'; choose one of: exact, base, sample"),
+        ({"method": "guess"}, "unknown method 'guess'; choose one of: auto, exact, bounds, base, sample"),
         ({"metric": "taxicab"}, "unknown metric 'taxicab'; choose one of: euclidean, angular, cosine"),
         ({"method": "base", "base": "middle"}, "unknown base 'middle'; choose first, medoid, all, or an index"),
         ({"method": "base", "base": 6}, "base 6 is not an index of one of the 6 points"),

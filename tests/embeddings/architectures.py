@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 _SIZES = {
     "hidden_size": 16,
@@ -41,7 +42,7 @@ class Architecture:
     embedding: str
     """The input embedding's name in a checkpoint."""
     head: str | None = None
-    """The output embedding's name in a checkpoint; None without one, the input's name where they are tied."""
+    """The output embedding's name in a checkpoint: the input's where they are tied, None where there is no head."""
 
 
 def _llama(**options: Any) -> Callable[[], Any]:
@@ -82,6 +83,9 @@ def _moe(config: str, **options: Any) -> Callable[[], Any]:
 
 _WTE, _WORD, _EMBED = "transformer.wte.weight", "bert.embeddings.word_embeddings.weight", "model.embed_tokens.weight"
 
+# What vision-language models call it in a checkpoint; in the module: "model.language_model.embed_tokens.weight".
+_OLD_EMBED = "language_model.model.embed_tokens.weight"
+
 ARCHITECTURES = {
     "llama": Architecture("LlamaForCausalLM", _llama(tie_word_embeddings=False), _EMBED, "lm_head.weight"),
     "llama-tied": Architecture("LlamaForCausalLM", _llama(tie_word_embeddings=True), _EMBED, _EMBED),
@@ -92,29 +96,24 @@ ARCHITECTURES = {
         _WTE,
         _WTE,
     ),
-    "bert": Architecture(
-        "BertModel", lambda: transformers.BertConfig(**_SIZES), "embeddings.word_embeddings.weight"
-    ),
+    "bert": Architecture("BertModel", lambda: transformers.BertConfig(**_SIZES), "embeddings.word_embeddings.weight"),
     "bert-mlm": Architecture("BertForMaskedLM", lambda: transformers.BertConfig(**_SIZES), _WORD, _WORD),
     "t5": Architecture("T5ForConditionalGeneration", _t5(), "shared.weight", "shared.weight"),
-    "t5-untied": Architecture(
-        "T5ForConditionalGeneration", _t5(tie_word_embeddings=False), "shared.weight", "lm_head.weight"
-    ),
     "opt": Architecture(
         "OPTForCausalLM",
-        lambda: transformers.OPTConfig(**(_SIZES | {"ffn_dim": 16, "word_embed_proj_dim": 8, "max_position_embeddings": 16})),
+        lambda: transformers.OPTConfig(
+            **(_SIZES | {"ffn_dim": 16, "word_embed_proj_dim": 8, "max_position_embeddings": 16})
+        ),
         "model.decoder.embed_tokens.weight",
         "model.decoder.embed_tokens.weight",
     ),
     "gemma2": Architecture(
         "Gemma2ForCausalLM", lambda: transformers.Gemma2Config(**_GQA, query_pre_attn_scalar=8), _EMBED, _EMBED
     ),
-    "gemma3-vision": Architecture("Gemma3ForConditionalGeneration", _gemma3, "", ""),
-    "llava": Architecture("LlavaForConditionalGeneration", _llava, "", ""),
-    "qwen2-vl": Architecture("Qwen2VLForConditionalGeneration", _qwen2_vl, "", ""),
-    "mixtral": Architecture(
-        "MixtralForCausalLM", _moe("MixtralConfig", num_local_experts=2), _EMBED, "lm_head.weight"
-    ),
+    "gemma3-vision": Architecture("Gemma3ForConditionalGeneration", _gemma3, _OLD_EMBED, _OLD_EMBED),
+    "llava": Architecture("LlavaForConditionalGeneration", _llava, _OLD_EMBED, "language_model.lm_head.weight"),
+    "qwen2-vl": Architecture("Qwen2VLForConditionalGeneration", _qwen2_vl, _EMBED, "lm_head.weight"),
+    "mixtral": Architecture("MixtralForCausalLM", _moe("MixtralConfig", num_local_experts=2), _EMBED, "lm_head.weight"),
     "qwen2-moe": Architecture(
         "Qwen2MoeForCausalLM",
         _moe("Qwen2MoeConfig", num_experts=2, moe_intermediate_size=8, shared_expert_intermediate_size=8),
@@ -152,3 +151,16 @@ def save_state(model: Any, state: dict[str, torch.Tensor], folder: Path, *, shar
     index = {"metadata": {}, "weight_map": weight_map}
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index), encoding="utf-8")
     return folder
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write `config.json` as it is, right or wrong."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
+
+
+def whitespace_tokenizer() -> Any:
+    """Return a tokenizer of the words a and b."""
+    raw = Tokenizer(models.WordLevel({"a": 0, "b": 1, "[UNK]": 2}, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]")

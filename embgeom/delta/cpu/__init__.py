@@ -7,13 +7,11 @@ from embgeom.delta.cpu.brute import brute_force
 from embgeom.delta.cpu.climbs import climb
 from embgeom.delta.cpu.four_point import two_delta_of
 from embgeom.delta.cpu.minmax import fixed_base
-from embgeom.delta.cpu.parallel import Progress
 from embgeom.delta.cpu.prompts import PromptsFound, fixed_base_batch, four_point_batch
 from embgeom.delta.cpu.pruned import pruned_scan
 from embgeom.delta.cpu.warmth import is_compiled
 
 __all__ = [
-    "Progress",
     "PromptsFound",
     "brute_force",
     "climb",

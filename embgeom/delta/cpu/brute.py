@@ -9,27 +9,30 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
 from embgeom.delta.cpu.gauge import Gauged, as_kernel_input, gauge
-from embgeom.delta.cpu.parallel import Progress, run_chunks
+from embgeom.delta.cpu.jit import kernel
+from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.product import BLOCK, best_of_block, pack_row, panel_count
 from embgeom.delta.cpu.simd import PANEL
 from embgeom.delta.found import Found
+from embgeom.progress import OnProgress
 
 __all__ = ["best_of_tasks", "brute_force", "brute_force_from", "tasks_of_bases"]
 
-_MIN_COST, _MAX_COST = 4e6, 1.5e9  # (max,min) steps per chunk: about 0.1 and 50 ms
+# (max,min) steps per chunk: about 0.1 and 15 ms, and twenty times that where float32 cannot tell anything.
+_MIN_COST, _MAX_COST = 4e6, 5e8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_of_tasks(
     distances: NDArray[np.float64],
     narrow: NDArray[np.float32],
     tasks: NDArray[np.int64],
     panels: NDArray[np.float32],
+    packed: NDArray[np.int64],
     scale: float,
     margin: float,
     best: float,
@@ -43,8 +46,10 @@ def best_of_tasks(
     champion = (best, -1, -1, -1, -1)
     for t in range(len(tasks)):
         p, start, stop = tasks[t]
-        for x in range(p):
-            pack_row(narrow[x, :p], narrow[p, :p], x, np.float32(1), panels)
+        if packed[0] != p:
+            for x in range(p):
+                pack_row(narrow[x, :p], narrow[p, :p], x, np.float32(1), panels)
+            packed[0] = p
         pair = 0
         for j in range(panel_count(p)):
             for i in range(j + 1):
@@ -69,7 +74,7 @@ def tasks_of_bases(n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return table, cost
 
 
-def brute_force(distances: NDArray[np.float64], *, on_progress: Progress | None = None) -> Found:
+def brute_force(distances: NDArray[np.float64], *, on_progress: OnProgress | None = None) -> Found:
     """Return 2δ, the exact maximum of the float64 four-point values of all quadruples, with its witness.
 
     Parameters
@@ -94,7 +99,7 @@ def brute_force_from(
     gauged: Gauged,
     start: tuple[int, int, int, int],
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Found:
     """Brute force with the gauged copy of the distances and a first witness at hand."""
     n = len(distances)
@@ -108,8 +113,9 @@ def brute_force_from(
     def search(chunk: int) -> tuple[float, int, int, int, int]:
         if not hasattr(workspace, "panels"):  # one per thread: large arrays are slow to come by
             workspace.panels = np.empty(-(-n // PANEL) * n * PANEL, np.float32)
+            workspace.packed = np.full(1, -1)
         found: tuple[float, int, int, int, int] = best_of_tasks(
-            distances, gauged.values, parts[chunk], workspace.panels, gauged.scale, gauged.margin, bar
+            distances, gauged.values, parts[chunk], workspace.panels, workspace.packed, gauged.scale, gauged.margin, bar
         )
         return found
 

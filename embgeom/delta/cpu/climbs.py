@@ -8,14 +8,15 @@ thousand are within some percent of it. Each climb has its own random numbers, s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
 from embgeom.delta.cpu.gauge import HUGE, as_kernel_input, gauge
-from embgeom.delta.cpu.parallel import Progress, run_chunks
+from embgeom.delta.cpu.jit import kernel
+from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.simd import larger, smaller
 from embgeom.delta.found import Found
+from embgeom.progress import OnProgress
 
 __all__ = ["best_of_chunks", "best_of_climbs", "climb"]
 
@@ -24,7 +25,7 @@ _CHUNK_COST = 5e7  # matrix entries read per chunk: some 20 ms
 _STEPS = 12  # rows of three that a climb reads, about
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mixed(state: np.uint64) -> np.uint64:
     """Return 64 well-mixed bits of a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -32,7 +33,7 @@ def _mixed(state: np.uint64) -> np.uint64:
     return state ^ (state >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _random_quad(seed: np.uint64, climb_index: int, n: int, quad: NDArray[np.int64]) -> None:
     """Fill ``quad`` with four distinct indices below n, drawn for this climb alone."""
     state = _mixed(seed + np.uint64(climb_index) * np.uint64(0x9E3779B97F4A7C15))
@@ -48,14 +49,14 @@ def _random_quad(seed: np.uint64, climb_index: int, n: int, quad: NDArray[np.int
             filled += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gap(first: float, second: float, third: float) -> float:
     """Return the largest less the middle one of three sums, without a branch."""
     high, low = larger(first, second), smaller(first, second)
     return larger(high, third) - larger(low, smaller(high, third))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _best_fourth(narrow: NDArray[np.float32], a: int, b: int, c: int, bar: float) -> tuple[float, int]:
     """Return the d that makes S1 − S2 of a, b, c, d largest, if that is above ``bar``; else d = −1.
 
@@ -80,7 +81,7 @@ def _best_fourth(narrow: NDArray[np.float32], a: int, b: int, c: int, bar: float
     return best, -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_of_climbs(
     distances: NDArray[np.float64], narrow: NDArray[np.float32], seed: int, start: int, stop: int
 ) -> tuple[float, int, int, int, int]:
@@ -110,7 +111,7 @@ def best_of_chunks(
     narrow: NDArray[np.float32],
     n_climbs: int,
     seed: int,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[float, int, int, int, int]:
     """Return the best end of ``n_climbs`` climbs on all cores; ``narrow`` has −HUGE on its diagonal."""
     per_chunk = max(1, int(_CHUNK_COST / (_STEPS * 3 * len(distances))))
@@ -126,7 +127,7 @@ def best_of_chunks(
     return max(run_chunks(search, chunks, on_progress=on_progress), key=lambda found: found[0])
 
 
-def climb(distances: NDArray[np.float64], n_climbs: int, seed: int, *, on_progress: Progress | None = None) -> Found:
+def climb(distances: NDArray[np.float64], n_climbs: int, seed: int, *, on_progress: OnProgress | None = None) -> Found:
     """Return the best quadruple that ``n_climbs`` random climbs reach: a lower bound of 2δ.
 
     Parameters

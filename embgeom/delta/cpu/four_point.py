@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.simd import larger
 
 __all__ = ["best_apex", "two_delta", "two_delta_of"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def two_delta(distances: NDArray[np.float64], a: int, b: int, c: int, d: int) -> float:
     """Return S1 − S2 of one quadruple: the largest of the three sums of opposite distances less the middle one.
 
@@ -56,7 +56,7 @@ def two_delta_of(distances: NDArray[np.float64], quads: NDArray[np.integer]) -> 
     return largest_less_middle
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_apex(
     distances: NDArray[np.float64], p: int, x: int, y: int, start: int, stop: int, bar: float
 ) -> tuple[float, int]:

@@ -18,9 +18,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.parallel import run_chunks, thread_count
 from embgeom.delta.cpu.simd import larger
 
@@ -73,7 +73,7 @@ def margin_of(largest_narrow: float, largest_wide: float = 0.0) -> float:
     return 64 * _UNIT * largest_narrow + 2.0**-48 * largest_wide + 2.0**-120
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _narrow_rows(
     distances: NDArray[np.float64],
     shift: NDArray[np.float64],

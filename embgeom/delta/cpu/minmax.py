@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
 from embgeom.delta.cpu.gauge import HUGE, as_kernel_input, margin_of, power_of_two_scale
-from embgeom.delta.cpu.parallel import Progress, run_chunks
+from embgeom.delta.cpu.jit import kernel
+from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.product import BLOCK, best_of_block, pack_row, panel_count
 from embgeom.delta.cpu.simd import PANEL
 from embgeom.delta.found import Found
+from embgeom.progress import OnProgress
 
 __all__ = ["fixed_base"]
 
 _FIRST_PASS = 400_000  # matrix entries packed per chunk
-_MIN_COST, _MAX_COST = 3e6, 1.5e9  # (max,min) steps per chunk: about 0.1 and 50 ms
+# (max,min) steps per chunk: about 0.1 and 15 ms, and twenty times that where float32 cannot tell anything.
+_MIN_COST, _MAX_COST = 3e6, 5e8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_around(
     distances: NDArray[np.float64], base: int, scale: float, panels: NDArray[np.float32], start: int, stop: int
 ) -> None:
@@ -33,7 +35,7 @@ def pack_around(
         panels[(base // PANEL * n + x) * PANEL + base % PANEL] = -HUGE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_of_pairs(
     distances: NDArray[np.float64],
     base: int,
@@ -55,7 +57,7 @@ def best_of_pairs(
     return best, z, x, y
 
 
-def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: Progress | None = None) -> Found:
+def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProgress | None = None) -> Found:
     """Return 2δ_p for the base point p, the exact maximum of the float64 four-point values with p, with its witness.
 
     Parameters

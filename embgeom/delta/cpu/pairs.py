@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
 from embgeom.delta.cpu.gauge import HUGE
+from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.simd import LANES, larger, lowest_bit, mask_above, smaller
 
 __all__ = ["row_extremes", "scan_pairs"]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def row_extremes(narrow: NDArray[np.float32], lowest: NDArray[np.float32], highest: NDArray[np.float32]) -> None:
     """Fill in the smallest and the largest entry of each row, off the diagonal."""
     n = len(narrow)
@@ -25,7 +25,7 @@ def row_extremes(narrow: NDArray[np.float32], lowest: NDArray[np.float32], highe
         lowest[i], highest[i] = low, high
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _best_bound(to_a: NDArray[np.float32], to_b: NDArray[np.float32], highest: NDArray[np.float32], ab: float) -> float:
     """Return max_c [2s_c + min(E_ab, max E_c)]."""
     bound = -HUGE
@@ -34,7 +34,7 @@ def _best_bound(to_a: NDArray[np.float32], to_b: NDArray[np.float32], highest: N
     return bound
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shortlist(
     to_a: NDArray[np.float32],
     to_b: NDArray[np.float32],
@@ -55,7 +55,7 @@ def _shortlist(
     return _places_above(bounds, n, need + half * least, chosen)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _places_above(values: NDArray[np.float32], n: int, bar: float, places: NDArray[np.int32]) -> int:
     """List the places below n of values above ``bar``; return how many. ``values`` has room for LANES more."""
     values[n : n + LANES] = -HUGE
@@ -69,7 +69,7 @@ def _places_above(values: NDArray[np.float32], n: int, bar: float, places: NDArr
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _wedges(s: NDArray[np.float32], w: NDArray[np.float32], t: int, wedges: NDArray[np.float32]) -> None:
     """Fill in s_d − |w_c − w_d| for the listed d, where c is the t-th of them; −HUGE for d = c and where s_d > s_c."""
     own_s, own_w = s[t], w[t]
@@ -78,7 +78,7 @@ def _wedges(s: NDArray[np.float32], w: NDArray[np.float32], t: int, wedges: NDAr
     wedges[t] = -HUGE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _best_of_pair(
     distances: NDArray[np.float64],
     narrow: NDArray[np.float32],
@@ -119,7 +119,7 @@ def _best_of_pair(
     return best, best_c, best_d, looked
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scan_pairs(
     distances: NDArray[np.float64],
     narrow: NDArray[np.float32],

@@ -14,10 +14,9 @@ from typing import Generic, TypeVar
 
 import numba
 
-__all__ = ["Progress", "breathe", "run_chunks", "thread_count"]
+from embgeom.progress import OnProgress
 
-#: Called with the fraction of the work that is done, in [0, 1]; what it raises stops the work.
-Progress = Callable[[float], None]
+__all__ = ["breathe", "run_chunks", "thread_count"]
 
 Result = TypeVar("Result")
 
@@ -41,7 +40,7 @@ def breathe() -> None:
 class _Board(Generic[Result]):
     """What the threads share: the next chunk to do, the results so far, and the first error."""
 
-    def __init__(self, task: Callable[[int], Result], n_chunks: int, on_progress: Progress | None) -> None:
+    def __init__(self, task: Callable[[int], Result], n_chunks: int, on_progress: OnProgress | None) -> None:
         self.task = task
         self.n_chunks = n_chunks
         self.results: dict[int, Result] = {}
@@ -80,7 +79,7 @@ class _Board(Generic[Result]):
 
 
 def run_chunks(
-    task: Callable[[int], Result], n_chunks: int, *, on_progress: Progress | None = None, threads: int | None = None
+    task: Callable[[int], Result], n_chunks: int, *, on_progress: OnProgress | None = None, threads: int | None = None
 ) -> list[Result]:
     """Return ``[task(0), ..., task(n_chunks − 1)]``, computed by several threads, the calling one among them.
 

@@ -10,11 +10,11 @@ panel serves as columns and (read down) as rows. Padding columns are −HUGE and
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import best_apex
 from embgeom.delta.cpu.gauge import HUGE
+from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.simd import PANEL, TILE_ROWS, larger, tile_update
 
 __all__ = ["BLOCK", "best_of_block", "pack_row", "panel_count"]
@@ -25,13 +25,13 @@ BLOCK = PANEL * PANEL
 _DEPTH = 128  # rows of two panels that stay in the first-level cache together
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def panel_count(n: int) -> int:
     """Return how many panels n columns take."""
     return (n + PANEL - 1) // PANEL
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_row(to_x: NDArray, to_base: NDArray, x: int, factor: float, panels: NDArray[np.float32]) -> None:
     """Write row x of G = factor·(D_xp + D_yp − D_xy) into the panels.
 
@@ -54,7 +54,7 @@ def pack_row(to_x: NDArray, to_base: NDArray, x: int, factor: float, panels: NDA
     panels[(x // PANEL * n + x) * PANEL + x % PANEL] = HUGE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _largest_gap(panels: NDArray[np.float32], n: int, i: int, j: int, block: NDArray[np.float32]) -> float:
     """Fill the block with C − G for rows of panel i and columns of panel j; return its largest entry."""
     rows = min(PANEL, n - i * PANEL)
@@ -75,7 +75,7 @@ def _largest_gap(panels: NDArray[np.float32], n: int, i: int, j: int, block: NDA
     return largest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_of_block(
     distances: NDArray[np.float64],
     base: int,

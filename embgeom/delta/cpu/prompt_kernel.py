@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.brute import best_of_tasks
 from embgeom.delta.cpu.four_point import best_apex, two_delta
 from embgeom.delta.cpu.gauge import margin_of
+from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.product import panel_count
 from embgeom.delta.cpu.simd import PANEL
 
@@ -17,7 +17,7 @@ __all__ = ["distances_of", "solve_prompts"]
 _MARGIN = margin_of(1.0, 4.0)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _squared_distance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Return ‖x − y‖² from differences; exactly 0 for equal rows. The sum may be taken in any order."""
     total = 0.0
@@ -27,7 +27,7 @@ def _squared_distance(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distances_of(points: NDArray[np.float64], distances: NDArray[np.float64], start: int, stop: int) -> None:
     """Fill in the Euclidean distances of rows ``start`` to ``stop`` to all rows before them, and their mirror images.
 
@@ -41,7 +41,7 @@ def distances_of(points: NDArray[np.float64], distances: NDArray[np.float64], st
             distances[j, i] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _first_positions(tokens: NDArray[np.int64], seen: NDArray[np.int64], stamp: int, positions: NDArray) -> int:
     """List the positions at which a token occurs first; return how many. ``seen`` remembers who stamped a token."""
     count = 0
@@ -53,7 +53,7 @@ def _first_positions(tokens: NDArray[np.int64], seen: NDArray[np.int64], stamp: 
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _best_with_first(distances: NDArray[np.float64], best: float) -> tuple[float, int, int, int, int]:
     """Return the best quadruple above ``best`` that holds point 0, by going through all pairs in float64."""
     n = len(distances)
@@ -66,7 +66,7 @@ def _best_with_first(distances: NDArray[np.float64], best: float) -> tuple[float
     return champion
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _best_of_all(distances: NDArray[np.float64], largest: float, best: float) -> tuple[float, int, int, int, int]:
     """Return the best quadruple above ``best`` by brute force."""
     n = len(distances)
@@ -79,10 +79,10 @@ def _best_of_all(distances: NDArray[np.float64], largest: float, best: float) ->
     for p in range(3, n):
         tasks[n - 1 - p] = p, 0, panel_count(p) * (panel_count(p) + 1) // 2
     panels = np.empty(panel_count(n) * n * PANEL, np.float32)
-    return best_of_tasks(distances, narrow, tasks, panels, scale, _MARGIN, best)
+    return best_of_tasks(distances, narrow, tasks, panels, np.full(1, -1), scale, _MARGIN, best)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def solve_prompts(
     vectors: NDArray[np.floating],
     tokens: NDArray[np.int64],

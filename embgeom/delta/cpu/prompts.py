@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.minmax import fixed_base
-from embgeom.delta.cpu.parallel import Progress, run_chunks
+from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.prompt_kernel import distances_of, solve_prompts
 from embgeom.delta.cpu.pruned import pruned_scan
 from embgeom.delta.found import Found
+from embgeom.progress import OnProgress
 
 __all__ = ["PromptsFound", "fixed_base_batch", "four_point_batch"]
 
@@ -55,7 +56,7 @@ def fixed_base_batch(
     rows: NDArray[np.integer],
     offsets: NDArray[np.integer],
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PromptsFound:
     """Return 2δ_p of every prompt with its first token as the base p: the exact float64 maximum, diameter and witness.
 
@@ -79,7 +80,7 @@ def four_point_batch(
     rows: NDArray[np.integer],
     offsets: NDArray[np.integer],
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PromptsFound:
     """Return 2δ of every prompt over all its quadruples, exactly; parameters as :func:`fixed_base_batch`."""
     return _batch(vectors, rows, offsets, False, pruned_scan, on_progress)
@@ -91,7 +92,7 @@ def _batch(
     offsets: NDArray[np.integer],
     fixed: bool,
     solve_long: Callable[[NDArray[np.float64]], Found],
-    on_progress: Progress | None,
+    on_progress: OnProgress | None,
 ) -> PromptsFound:
     """Solve the short prompts many at a time, one thread each; then the long ones one at a time, with all threads."""
     matrix = np.require(vectors, vectors.dtype if vectors.dtype in (np.float32, np.float64) else np.float64, ["C", "W"])

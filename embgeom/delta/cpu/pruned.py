@@ -25,9 +25,10 @@ from embgeom.delta.cpu.brute import brute_force_from
 from embgeom.delta.cpu.climbs import best_of_chunks
 from embgeom.delta.cpu.gauge import HUGE, Gauged, as_kernel_input, gauge
 from embgeom.delta.cpu.pairs import row_extremes, scan_pairs
-from embgeom.delta.cpu.parallel import Progress, breathe, run_chunks
+from embgeom.delta.cpu.parallel import breathe, run_chunks
 from embgeom.delta.cpu.simd import LANES
 from embgeom.delta.found import Found
+from embgeom.progress import OnProgress
 
 __all__ = ["pruned_scan"]
 
@@ -81,7 +82,7 @@ class _Scan:
             breathe()
         return best, (int(found[0]), int(found[1]), int(found[2]), int(found[3]))
 
-    def blocks(self, starts: list[int], best: tuple[float, Quad], progress: Progress | None) -> tuple[float, Quad]:
+    def blocks(self, starts: list[int], best: tuple[float, Quad], progress: OnProgress | None) -> tuple[float, Quad]:
         """Scan several blocks of rows, all from the same bound, so that the result does not depend on their timing."""
 
         def scan(chunk: int) -> tuple[float, Quad]:
@@ -95,7 +96,7 @@ def pruned_scan(
     *,
     seed: int = 0,
     work_budget: float = 0.05,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Found:
     """Return 2δ, the exact maximum of the float64 four-point values of all quadruples, with its witness.
 
@@ -135,7 +136,7 @@ def pruned_scan(
     return Found(best[1], best[0], "pruned scan", _work(scan))
 
 
-def _scan_all(scan: _Scan, best: tuple[float, Quad], on_progress: Progress | None) -> tuple[float, Quad]:
+def _scan_all(scan: _Scan, best: tuple[float, Quad], on_progress: OnProgress | None) -> tuple[float, Quad]:
     """Scan a sample of the blocks of rows and, unless that foretells that the budget will not do, the rest."""
     starts = list(range(0, len(scan.distances), _ROWS))
     pilot = starts[::_PILOT]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embgeom.delta.cpu.brute import best_of_tasks
 from embgeom.delta.cpu.climbs import best_of_climbs
+from embgeom.delta.cpu.jit import is_stored
 from embgeom.delta.cpu.minmax import best_of_pairs
 from embgeom.delta.cpu.pairs import scan_pairs
 from embgeom.delta.cpu.prompt_kernel import solve_prompts
@@ -28,18 +28,6 @@ _LAST: dict[str, Any] = {
 def is_compiled(kernel: Kernel | None = None) -> bool:
     """Return whether a kernel (all of them if none is named) is compiled, in this process or in numba's cache on disk.
 
-    Only file names and times are looked at: a cache that was written for another processor or version of numba counts
-    as compiled, although numba will then compile once more.
+    A cache that was written for another processor counts as compiled, although numba will then compile once more.
     """
-    return all(_is_stored(_LAST[name]) for name in ([kernel] if kernel else get_args(Kernel)))
-
-
-def _is_stored(dispatcher: Any) -> bool:
-    """Return whether numba holds the function, or an index of it on disk that is younger than its source."""
-    if dispatcher.signatures:
-        return True
-    function = dispatcher.py_func
-    source = Path(function.__code__.co_filename)
-    pattern = f"{source.stem}.{function.__qualname__}-{function.__code__.co_firstlineno}.*.nbi"
-    indices = Path(dispatcher.stats.cache_path).glob(pattern)
-    return any(index.stat().st_mtime >= source.stat().st_mtime for index in indices)
+    return all(is_stored(_LAST[name]) for name in ([kernel] if kernel else get_args(Kernel)))

@@ -10,7 +10,18 @@ from cpu_spaces import SPACES, all_gaps, euclidean, fixed_base_oracle, four_poin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embgeom.delta.cpu import brute_force, climb, fixed_base, parallel, pruned_scan, two_delta_of
+from embgeom.delta.cpu import (
+    brute,
+    brute_force,
+    climb,
+    fixed_base,
+    gauge,
+    minmax,
+    parallel,
+    pruned,
+    pruned_scan,
+    two_delta_of,
+)
 from embgeom.delta.found import Found
 
 EXACT = {"brute": brute_force, "pruned": pruned_scan}
@@ -85,6 +96,16 @@ def test_pruned_equals_brute_on_many_instances(seed) -> None:
             found = pruned_scan(distances, seed=seed, work_budget=np.inf)
             assert found.certificate == "pruned scan"
             assert found.two_delta == brute_force(distances).two_delta, (name, n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", ["vocabulary", "clusters", "near_tree", "integers"])
+def test_six_hundred_points(space) -> None:
+    distances = SPACES[space](np.random.default_rng(0), 600)
+    found = pruned_scan(distances)
+    check_witness(distances, found)
+    assert found.two_delta == brute_force(distances).two_delta
+    assert found.two_delta == max(fixed_base(distances, p).two_delta for p in range(600))
 
 
 @given(st.integers(4, 14), st.integers(0, 2**32), st.sampled_from([1.0, 0.1, 1e-12, 1e6]))
@@ -168,6 +189,20 @@ def test_results_do_not_depend_on_threads(monkeypatch) -> None:
                 f(distances) for f in (brute_force, pruned_scan, lambda d: fixed_base(d, 1), lambda d: climb(d, 99, 0))
             ]
         assert several == one, name
+
+
+@pytest.mark.parametrize("space", ["gaussian", "near_tree", "integers", "clusters"])
+def test_work_cut_into_small_pieces(space, monkeypatch) -> None:
+    """As for thousands of points: one base takes several tasks, and a block of rows several calls of the kernel."""
+    distances = SPACES[space](np.random.default_rng(11), 150)
+    whole = [f(distances).two_delta for f in (brute_force, pruned_scan, lambda d: fixed_base(d, 149))]
+    for module in (brute, minmax):
+        monkeypatch.setattr(module, "_MIN_COST", 1)
+        monkeypatch.setattr(module, "_MAX_COST", 4e5)
+    monkeypatch.setattr(minmax, "_FIRST_PASS", 1000)
+    monkeypatch.setattr(pruned, "_LIMIT", 100)
+    monkeypatch.setattr(gauge, "_ROWS_PER_PASS", 1000)
+    assert [f(distances).two_delta for f in (brute_force, pruned_scan, lambda d: fixed_base(d, 149))] == whole
 
 
 def test_budget_hands_over_to_brute_force() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cpu_spaces import gaussian, tree
 
-from embgeom.delta.cpu import brute_force, climb, fixed_base, fixed_base_batch, is_compiled, pruned_scan
+import embgeom
+from embgeom.delta.cpu import brute_force, climb, fixed_base, fixed_base_batch, pruned_scan
 from embgeom.delta.cpu.parallel import run_chunks
 
 CALLS = {
@@ -106,13 +109,21 @@ def test_two_callers_at_once() -> None:
     assert found == [expected] * 4
 
 
-def test_cache_state_is_told_before_and_after(tmp_path) -> None:
-    """In a fresh process with an empty cache; also that the kernels can be cached at all."""
-    program = (
-        "import numpy as np; from embgeom.delta.cpu import fixed_base, is_compiled;"
-        "first = is_compiled(); fixed_base(1 - np.eye(5), 0); print(first, is_compiled('fixed_base'))"
-    )
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert run.stdout.split() == ["False", "True"]
-    assert isinstance(is_compiled(), bool)
+def test_cache_is_told_before_and_after_and_minds_every_file(tmp_path) -> None:
+    """Fresh processes, empty cache: cold, then warm; cold again once a file is touched that others compile in."""
+    package = Path(embgeom.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "embgeom", ignore=shutil.ignore_patterns("__pycache__", "demo"))
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+
+    def told(program: str) -> list[str]:
+        script = f"import numpy as np; from embgeom.delta.cpu import fixed_base, is_compiled; {program}"
+        run = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True, cwd=tmp_path
+        )
+        return run.stdout.split()
+
+    state = "print(is_compiled('fixed_base'), is_compiled())"
+    assert told(f"{state}; fixed_base(1 - np.eye(5), 0); {state}") == ["False", "False", "True", "False"]
+    assert told(state) == ["True", "False"]
+    (copy / "delta" / "cpu" / "simd.py").touch()
+    assert told(state) == ["False", "False"]
