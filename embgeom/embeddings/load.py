@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LAYERS", "Embeddings", "load_embeddings"]
 
 LAYERS = ("input", "output")
+_TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Embeddings:
         """
         from transformers import AutoTokenizer
 
+        for file in _TOKENIZER_FILES:
+            self._source.find(file)  # fails at once where the Hub no longer answers, AutoTokenizer only after minutes
         on_hub = isinstance(self._source, HubRepository) and self._source.online
         place = self.model if on_hub else str(_config_path(self._source).parent)
         try:
