@@ -8,6 +8,7 @@ from .delta import vocabulary_hyperbolicity as vocabulary_hyperbolicity
 from .embeddings import Embeddings as Embeddings
 from .embeddings import load_embeddings as load_embeddings
 from .errors import CorpusError as CorpusError
+from .errors import DistanceWarning as DistanceWarning
 from .errors import InputError as InputError
 from .errors import ModelError as ModelError
 from .errors import OptionError as OptionError

@@ -40,6 +40,7 @@ __all__ = [
     "attempt",
     "check_writable",
     "complain",
+    "join_ranks",
     "print_table",
     "quieten_libraries",
     "run",
@@ -136,6 +137,28 @@ def quieten_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     for name in ("transformers", "huggingface_hub", "datasets", "httpx"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def join_ranks() -> int:
+    """Under ``torchrun``, join the other processes and return this one's rank; all but rank 0 fall silent.
+
+    Outside of it, return 0.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 0
+    import atexit
+
+    import torch
+    import torch.distributed as dist
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    atexit.register(dist.destroy_process_group)
+    rank = int(dist.get_rank())
+    if rank > 0:
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (until the process ends)
+    return rank
 
 
 def check_writable(path: Path | None) -> None:

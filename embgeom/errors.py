@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["CorpusError", "InputError", "ModelError", "OptionError", "PointsError", "choose", "first_line"]
+__all__ = [
+    "CorpusError",
+    "DistanceWarning",
+    "InputError",
+    "ModelError",
+    "OptionError",
+    "PointsError",
+    "choose",
+    "first_line",
+]
 
 
 class InputError(ValueError):
@@ -29,6 +38,10 @@ class PointsError(InputError):
 
 class OptionError(InputError):
     """An option whose value is not one of those there are."""
+
+
+class DistanceWarning(UserWarning):
+    """A distance matrix that is one but for rounding; it was repaired or accepted, and the message says by how much."""
 
 
 def choose(name: str, value: str, choices: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ __all__ = ["HubServer", "Repository", "client_environment"]
 
 _API = re.compile(r"/api/models/(?P<id>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?")
 _FILE = re.compile(r"/(?P<id>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>.+)")
+_STORE = re.compile(r"/store/(?P<id>[^/]+/[^/]+)/(?P<revision>[^/]+)/(?P<file>.+)")
 _TREE = re.compile(r"/api/models/(?P<id>[^/]+/[^/]+)/tree/.+")
 
 
@@ -28,7 +29,8 @@ class Repository:
     """A repository: its files at each commit, and what its branches and tags stand for.
 
     ``refuses`` gives a status and an error code for the files whose names match a pattern, ``api_refuses`` for the
-    description; of the files in ``cuts_short`` half arrives before the connection is closed.
+    description; of the files in ``cuts_short`` half arrives before the connection is closed; the large ones in
+    ``elsewhere`` are not sent but pointed to, as the Hub does with what it keeps outside of Git.
     """
 
     commits: dict[str, dict[str, bytes]]
@@ -36,6 +38,7 @@ class Repository:
     refuses: dict[str, tuple[int, str]] = field(default_factory=dict)
     api_refuses: tuple[int, str] | None = None
     cuts_short: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
 
     @classmethod
     def of_folder(cls, folder: Path, *, commit: str = "1" * 40) -> Repository:
@@ -97,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200)
         elif match := _FILE.fullmatch(path):
             self._file(match["id"], unquote(match["revision"]), unquote(match["file"]))
+        elif match := _STORE.fullmatch(path):
+            self._file(match["id"], match["revision"], unquote(match["file"]), stored=True)
         elif match := _API.fullmatch(path):
             self._description(match["id"], unquote(match["revision"] or "main"))
         elif _TREE.fullmatch(path):
@@ -138,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._answer(200, json.dumps(body | {"siblings": siblings}).encode(), {"Content-Type": "application/json"})
 
-    def _file(self, hub_id: str, revision: str, name: str) -> None:
+    def _file(self, hub_id: str, revision: str, name: str, *, stored: bool = False) -> None:
         if (found := self._find(hub_id, revision)) is None:
             return
         repository, commit = found
@@ -151,7 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._answer(404, code="EntryNotFound", headers=headers)
             return
-        headers |= {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "Accept-Ranges": "bytes"}
+        tag = f'"{hashlib.sha1(content).hexdigest()}"'
+        if name in repository.elsewhere and not stored:
+            place = f"{self.hub.url}/store/{hub_id}/{commit}/{name}"
+            linked = {"X-Linked-Etag": tag, "X-Linked-Size": str(len(content)), "Location": place}
+            self._answer(302, headers=headers | linked)
+            return
+        headers |= {"ETag": tag, "Accept-Ranges": "bytes"}
         status, start = 200, 0
         if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
             status, start = 206, int(asked[1])

@@ -61,6 +61,9 @@ def main(
     }
     _check_early(options, layer, json, figure)
     cli.quieten_libraries()
+    if cli.join_ranks() > 0:
+        json = figure = None
+        options["progress"] = False
     results: list[HyperbolicityDistribution] = []
     try:
         complete = _measure(

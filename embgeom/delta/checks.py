@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from embgeom.errors import OptionError, PointsError
+from embgeom.delta import engine
+from embgeom.errors import DistanceWarning, OptionError, PointsError
+from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["as_distances", "base_index", "require_at_least", "require_four"]
 
-# Asymmetry or a negative entry below this share of the largest distance is rounding, and is repaired.
+# A fault below this share of the largest distance is rounding (of float32, say), and is repaired or passed over.
 _ROUNDING = 1e-6
+# Points on a line, or vertices of a tree, break the triangle inequality by as much in float64.
+_FLOAT64 = 1e-13
+# Matrix entries that the check of the triangle inequality may read.
+_TRIANGLE_WORK = 8e9
 
 
 def require_four(n: int) -> None:
@@ -30,8 +37,12 @@ def require_at_least(name: str, value: int, least: int) -> None:
         raise OptionError(f"{name} must be at least {least}, got {value}")
 
 
-def as_distances(distances: Any, *, device: torch.device) -> torch.Tensor:
+def as_distances(distances: Any, *, device: torch.device, on_progress: OnProgress | None = None) -> torch.Tensor:
     """Return a float64 distance matrix on ``device``: square, finite, non-negative, symmetric, zero on the diagonal.
+
+    What is so but for rounding (up to 1e-6 of the largest distance) is repaired or accepted with a
+    :class:`~embgeom.errors.DistanceWarning`. The triangle inequality d(x,y) ≤ d(x,p) + d(p,y) is checked through every
+    point p of up to some 2000 points, and through as many p as take a second or two beyond.
 
     Raises
     ------
@@ -44,22 +55,45 @@ def as_distances(distances: Any, *, device: torch.device) -> torch.Tensor:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.is_complex():
         hint = "; for a cloud of points pass points=" if matrix.ndim == 2 else ""
         raise PointsError(f"expected distances as a real (n, n) matrix, got shape {tuple(matrix.shape)}{hint}")
+    require_four(len(matrix))
     matrix = matrix.to(device=device, dtype=torch.float64, copy=True)
     bad = (~matrix.isfinite().all(1)).nonzero().flatten()
     if len(bad):
         raise PointsError(
             f"{len(bad)} of {len(matrix)} rows of distances hold NaN or inf; the first is row {int(bad[0])}"
         )
-    tolerance = _ROUNDING * float(matrix.abs().max()) if matrix.numel() else 0.0
-    for name, size in (
-        ("negative", -matrix.amin() if matrix.numel() else matrix.new_zeros(())),
-        ("not symmetric", (matrix - matrix.T).abs().max() if matrix.numel() else matrix.new_zeros(())),
-        ("not zero on the diagonal", matrix.diagonal().abs().max() if matrix.numel() else matrix.new_zeros(())),
-    ):
-        if float(size) > tolerance:
-            raise PointsError(f"distances are {name}, by up to {float(size):.3g}")
-    matrix = ((matrix + matrix.T) / 2).clamp_(min=0)
-    return matrix.fill_diagonal_(0)
+    largest = float(matrix.abs().max())
+    _judge("negative", -float(matrix.min()), largest)
+    _judge("not symmetric", float((matrix - matrix.T).abs().max()), largest)
+    _judge("not zero on the diagonal", float(matrix.diagonal().abs().max()), largest)
+    matrix = ((matrix + matrix.T) / 2).clamp_(min=0).fill_diagonal_(0)
+    excess, (x, y, p) = _triangle_excess(matrix, on_progress)
+    if excess > _FLOAT64 * largest:
+        _judge(f"longer than a way round: d({x},{y}) > d({x},{p}) + d({p},{y})", excess, largest)
+    return matrix
+
+
+def _judge(fault: str, size: float, largest: float) -> None:
+    """Pass over no fault, warn of one that is rounding, and refuse one that is not."""
+    if size <= 0:
+        return
+    if size > _ROUNDING * largest:
+        raise PointsError(f"distances are {fault}, by up to {size:.3g}, where the largest distance is {largest:.3g}")
+    message = f"distances are {fault}, by up to {size:.3g}: taken for rounding, where the largest is {largest:.3g}"
+    warnings.warn(message, DistanceWarning, stacklevel=2)
+
+
+def _triangle_excess(matrix: torch.Tensor, on_progress: OnProgress | None) -> tuple[float, tuple[int, int, int]]:
+    """Return the largest d(x,y) − d(x,p) − d(p,y) that was found, with x, y and p."""
+    import numpy as np
+
+    n = len(matrix)
+    count = min(n, max(1, int(_TRIANGLE_WORK // n**2)))
+    middles = np.linspace(0, n - 1, count).astype(np.int64)
+    values = engine.triangle_excess(matrix, middles, on_progress=on_progress)
+    p = int(middles[values.argmax()])
+    flat = int((matrix - matrix[p] - matrix[p][:, None]).argmax())
+    return float(values.max()), (flat // n, flat % n, p)
 
 
 def base_index(base: int | str, distances: torch.Tensor) -> int | None:

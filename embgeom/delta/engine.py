@@ -22,7 +22,17 @@ from embgeom.progress import OnProgress, progress_bar
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Backend", "Prompts", "backend_of", "climb", "fixed_base", "four_point", "prepare", "prompts"]
+__all__ = [
+    "Backend",
+    "Prompts",
+    "backend_of",
+    "climb",
+    "fixed_base",
+    "four_point",
+    "prepare",
+    "prompts",
+    "triangle_excess",
+]
 
 Backend = Literal["numba", "triton", "torch"]
 
@@ -72,24 +82,20 @@ def prepare(*, show: bool) -> None:
 
 
 def four_point(distances: torch.Tensor, *, seed: int = 0, on_progress: OnProgress | None = None) -> Found:
-    """Return the four-point δ of a distance matrix (n, n) exactly; under ``torchrun`` the ranks share the work."""
-    import torch.distributed
+    """Return the four-point δ of a distance matrix (n, n) exactly.
 
+    Under ``torchrun`` the GPUs share the work by base points. The pruned scan of the CPU is not shared: each rank does
+    all of it, which is faster than sharing a brute force.
+    """
     backend = backend_of(distances.device)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        from embgeom.delta.gpu import sharded
-
-        search = None if backend == "triton" else torch_blocks.four_point
-        return sharded.four_point(distances, search=search, on_progress=on_progress)
     if backend == "numba":
         from embgeom.delta.cpu.pruned import pruned_scan
 
         return pruned_scan(distances.numpy(), seed=seed, on_progress=on_progress)
-    if backend == "triton":
-        from embgeom.delta.gpu import four_point as kernel
+    from embgeom.delta.gpu import sharded
 
-        return kernel.four_point(distances, on_progress=on_progress)
-    return torch_blocks.four_point(distances, on_progress=on_progress)
+    search = None if backend == "triton" else torch_blocks.four_point
+    return sharded.four_point(distances, search=search, on_progress=on_progress)
 
 
 def fixed_base(distances: torch.Tensor, base: int, *, on_progress: OnProgress | None = None) -> Found:
@@ -113,6 +119,23 @@ def climb(distances: torch.Tensor, climbs: int, *, seed: int, on_progress: OnPro
 
         return kernel.climb(distances.numpy(), climbs, seed, on_progress=on_progress)
     return torch_blocks.climb(distances, climbs, seed=seed, on_progress=on_progress)
+
+
+def triangle_excess(
+    distances: torch.Tensor, middles: NDArray[np.int64], *, on_progress: OnProgress | None = None
+) -> NDArray[np.float64]:
+    """Return for each p of ``middles`` the largest d(x,y) − d(x,p) − d(p,y) of a matrix (n, n)."""
+    if backend_of(distances.device) == "numba":
+        from embgeom.delta.cpu import triangle
+
+        return triangle.excess_through(distances.numpy(), middles, on_progress=on_progress)
+    excess = np.empty(len(middles))
+    for number, middle in enumerate(middles):
+        through = distances[int(middle)]
+        excess[number] = float((distances - through - through[:, None]).max())
+        if on_progress is not None:
+            on_progress((number + 1) / len(middles))
+    return excess
 
 
 def prompts(

@@ -71,8 +71,7 @@ def open_space(
         If the matrix does not fit into memory.
     """
     if points is None:
-        matrix = as_distances(distances, device=device)
-        require_four(len(matrix))
+        matrix = as_distances(distances, device=device, on_progress=on_progress)
         return _opened(Space(len(matrix), float(matrix.max()), None, device, None, matrix))
     cloud = as_points(points).to(device)
     n = len(cloud)

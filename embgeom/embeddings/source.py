@@ -124,12 +124,20 @@ class HubRepository:
         return Path(cached) if isinstance(cached, str) else None
 
     def _fetch(self, filename: str, revision: str | None) -> Path | None:
-        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+        from huggingface_hub import hf_hub_download, hf_hub_url
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]
+            build_hf_headers,
+            get_session,
+            hf_raise_for_status,
+        )
 
         try:
             # A download that cannot start is tried again for half a minute; this asks once.
-            get_hf_file_metadata(hf_hub_url(self.model, filename, revision=revision), timeout=_PATIENCE)
+            url = hf_hub_url(self.model, filename, revision=revision)
+            response = get_session().head(url, headers=build_hf_headers(), timeout=_PATIENCE)
+            if response.status_code >= 400:  # not for redirections: large files are elsewhere
+                hf_raise_for_status(response)
             return Path(hf_hub_download(self.model, filename, revision=revision))
         except LocalEntryNotFoundError as error:  # before EntryNotFoundError, of which it is a kind: no connection
             raise self._explain(error, filename) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import warnings
 
 import networkx as nx
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from embgeom import InputError, OptionError, PointsError, hyperbolicity
+from embgeom import DistanceWarning, InputError, OptionError, PointsError, hyperbolicity
 from embgeom.delta import METHODS, Hyperbolicity
 from embgeom.delta.bounds import bottleneck_bound
 from tests.oracles import (
@@ -223,7 +224,7 @@ def test_witness_attains_the_value(method: str, metric: str) -> None:
     assert result.diameter == pytest.approx(d.max(), rel=1e-7)
 
 
-@pytest.mark.parametrize("n", [4, 20, 120])
+@pytest.mark.parametrize("n", [4, 20, 60])
 @pytest.mark.parametrize("metric", ["euclidean", "angular", "cosine"])
 def test_bounds_hold_the_exact_value(n: int, metric: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x = cloud(n, 6, seed=n)
@@ -349,12 +350,53 @@ def test_all_points_equal() -> None:
         (lambda d: -d, "distances are negative"),
         (lambda d: d + np.triu(d) / 10, "distances are not symmetric"),
         (lambda d: d + np.eye(6), "distances are not zero on the diagonal"),
+        (lambda d: d**4, r"longer than a way round: d\(\d,\d\) > d\(\d,\d\) \+ d\(\d,\d\), by up to"),
     ],
 )
-def test_no_distance_matrix(change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_no_distance_matrix(change, message: str, backend: str) -> None:  # type: ignore[no-untyped-def]
     d = cdist(cloud(6, 2, 0), cloud(6, 2, 0))
     with pytest.raises(PointsError, match=message):
         hyperbolicity(distances=change(d))
+
+
+def test_the_way_round_that_is_named_is_shorter() -> None:
+    d = cdist(cloud(9, 2, 0), cloud(9, 2, 0))
+    d[3, 7] = d[7, 3] = 50
+    with pytest.raises(PointsError, match="way round") as caught:
+        hyperbolicity(distances=d)
+    x, y, p = (int(digit) for digit in re.findall(r"d\((\d),(\d)\) > d\(\d,(\d)\)", str(caught.value))[0])
+    assert {x, y} == {3, 7}
+    assert d[x, y] > d[x, p] + d[p, y]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d + np.triu(d) * 1e-8, "not symmetric"),
+        (lambda d: d + np.eye(8) * 1e-8, "not zero on the diagonal"),
+        (lambda d: d - 1e-8 * ((d == 0) & ~np.eye(8, dtype=bool)), "negative"),
+        (lambda d: d + 1e-8 * ((d == d.max()) + 0.0), "longer than a way round"),
+    ],
+)
+def test_rounding_is_repaired_and_said(change, message: str) -> None:  # type: ignore[no-untyped-def]
+    x = np.array([[0.0], [1.0], [2.0], [3.0], [5.0], [7.0], [9.0], [9.0]])
+    d = cdist(x, x)
+    with pytest.warns(DistanceWarning, match=message):
+        result = hyperbolicity(distances=change(d))
+    assert result.delta == pytest.approx(0, abs=1e-7)
+
+
+def test_float64_rounding_of_a_metric_is_no_fault() -> None:
+    for d in (random_tree(60, 1), cdist(np.linspace(0, 1, 50)[:, None], np.linspace(0, 1, 50)[:, None])):
+        hyperbolicity(distances=d)  # warnings are errors here
+
+
+def test_triangles_of_a_large_matrix_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = cloud(40, 3, 0)
+    monkeypatch.setattr("embgeom.delta.checks._TRIANGLE_WORK", 40**2 * 5)
+    hyperbolicity(distances=cdist(x, x))
+    with pytest.raises(PointsError, match="way round"):
+        hyperbolicity(distances=cdist(x, x) ** 4)
 
 
 @pytest.mark.parametrize(
