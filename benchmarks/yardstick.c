@@ -53,7 +53,7 @@ enum { LANES = 1, COLUMNS = 1 };
 
 enum { VECS = COLUMNS / LANES };
 
-static const float HUGE = 1e30f;
+static const float BIG = 1e30f;
 
 /* Rows r .. r+5 of a block of C, for z in one slice of the two panels; left points at column r of the row panel. */
 static inline __attribute__((always_inline)) void tile(const float *left, const float *right, float *block, int depth) {
@@ -85,7 +85,7 @@ static inline __attribute__((always_inline)) void tile(const float *left, const 
  * since 64 is no multiple of 6: the last tile of a block has two rows too many, which nobody looks at. */
 static float best_of_block(const float *panels, int n, int i, int j) {
     float block[(PANEL + ROWS) * PANEL] __attribute__((aligned(64)));
-    for (int t = 0; t < (PANEL + ROWS) * PANEL; t++) block[t] = -HUGE;
+    for (int t = 0; t < (PANEL + ROWS) * PANEL; t++) block[t] = -BIG;
     int rows = n - i * PANEL < PANEL ? n - i * PANEL : PANEL;
     const float *left = panels + (size_t)i * n * PANEL, *right = panels + (size_t)j * n * PANEL;
     for (int z = 0; z < n; z += DEPTH) {
@@ -102,7 +102,7 @@ static float best_of_block(const float *panels, int n, int i, int j) {
     return largest;
 }
 
-/* Row x of G of the n points from `first` on; columns beyond the last are -HUGE, so that they win nothing. */
+/* Row x of G of the n points from `first` on; columns beyond the last are -BIG, so that they win nothing. */
 #define DEFINE_PACK_ROW(name, type)                                                                                \
     static void name(const type *distances, int size, int base, int first, int n, int x, float *panels) {          \
         const type *to_x = distances + (size_t)(first + x) * size + first;                                         \
@@ -112,7 +112,7 @@ static float best_of_block(const float *panels, int n, int i, int j) {
             int width = n - q * PANEL < PANEL ? n - q * PANEL : PANEL;                                             \
             for (int c = 0; c < width; c++)                                                                        \
                 target[c] = (float)(to_base[x] + to_base[q * PANEL + c] - to_x[q * PANEL + c]);                    \
-            for (int c = width; c < PANEL; c++) target[c] = -HUGE;                                                 \
+            for (int c = width; c < PANEL; c++) target[c] = -BIG;                                                 \
         }                                                                                                          \
     }
 DEFINE_PACK_ROW(pack_row_double, double)

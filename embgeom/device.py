@@ -9,7 +9,7 @@ from embgeom.errors import OptionError, first_line
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["pick_device", "require_memory"]
+__all__ = ["free_memory", "pick_device", "require_memory"]
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -35,14 +35,19 @@ def pick_device(name: str | None = None) -> torch.device:
     return device
 
 
-def require_memory(needed: int, *, device: torch.device, purpose: str) -> None:
-    """Raise :class:`OptionError` if ``needed`` bytes are not free on ``device``, before the work starts."""
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that are free on ``device``."""
     import psutil
     import torch
 
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return int(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+
+
+def require_memory(needed: int, *, device: torch.device, purpose: str) -> None:
+    """Raise :class:`OptionError` if ``needed`` bytes are not free on ``device``, before the work starts."""
+    free = free_memory(device)
     if needed > free:
         raise OptionError(
             f"{purpose} needs {needed / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free on {device}: "
-            "take fewer points, or method='sample', which needs no matrix"
+            "take fewer points, or method 'bounds' or 'sample', which can do without the matrix"
         )

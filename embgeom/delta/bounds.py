@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embgeom.delta import engine
+from embgeom.delta.climbs import climb_points
 from embgeom.delta.found import Found
+from embgeom.delta.space import Space
 from embgeom.progress import OnProgress, part
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ __all__ = ["Bracket", "bottleneck_bound", "bracket", "climb_count"]
 
 _FEWEST_CLIMBS = 10_000
 _MOST_CLIMBS = 200_000
+_CLIMBS_OF_POINTS = 1000
 # Points up to which δ_p takes seconds, by what computes it.
 _BASE_POINTS = {"numba": 10_000, "triton": 50_000, "torch": 1000}
 
@@ -38,35 +41,33 @@ def climb_count(n: int) -> int:
     return min(_MOST_CLIMBS, max(_FEWEST_CLIMBS, n * n // 20))
 
 
-def bracket(distances: torch.Tensor, *, seed: int, is_metric: bool, on_progress: OnProgress) -> Bracket:
-    """Return bounds of the four-point δ of a distance matrix (n, n): the best of many climbs, and 2 δ_p of the medoid.
+def bracket(space: Space, *, seed: int, on_progress: OnProgress) -> Bracket:
+    """Return bounds of the four-point δ: the best of many climbs, and 2 δ_p of the medoid.
 
-    Where δ_p itself would take too long, a bound of it that takes O(n²) stands in for it.
-
-    Parameters
-    ----------
-    distances : torch.Tensor, shape (n, n), float64
-    seed : int
-        Of the climbs.
-    is_metric : bool
-        Whether the triangle inequality holds.
-    on_progress : callable
+    Where δ_p itself would take too long, a bound of it that takes O(n²) stands in for it; where there is no room for
+    the distance matrix, what is left is δ ≤ diameter/2.
     """
-    n = len(distances)
-    lower = engine.climb(distances, climb_count(n), seed=seed, on_progress=part(on_progress, 0, 0.6))
-    if not is_metric:
-        return Bracket(lower, None, "no upper bound: not a metric")
-    medoid = int(distances.sum(1).argmin())
-    last = part(on_progress, 0.6, 1)
-    if n <= _BASE_POINTS[engine.backend_of(distances.device)]:
-        base = engine.fixed_base(distances, medoid, on_progress=last)
-        if base.two_delta > lower.two_delta:
-            lower = Found(base.witness, base.two_delta, base.certificate, lower.work)
-        candidates = [(2 * base.two_delta, "at most 2 δ_p, p the medoid")]
+    n, last = space.n, part(on_progress, 0.6, 1)
+    if space.points is not None:
+        lower = climb_points(
+            space.points, _CLIMBS_OF_POINTS, metric=str(space.metric), seed=seed, on_progress=on_progress
+        )
     else:
-        bound = bottleneck_bound(distances, medoid, on_progress=last)
-        candidates = [(2 * bound, "at most twice the bottleneck bound of δ_p, p the medoid")]
-    candidates.append((float(distances.max()), "at most diameter/2"))
+        climbs = climb_count(n)
+        lower = engine.climb(space.matrix, climbs, seed=seed, on_progress=part(on_progress, 0, 0.6))
+    if space.metric == "cosine":
+        return Bracket(lower, None, "no upper bound: not a metric")
+    candidates = [(space.diameter, "at most diameter/2")]
+    if space.points is None:
+        medoid = int(space.matrix.sum(1).argmin())
+        if n <= _BASE_POINTS[engine.backend_of(space.device)]:
+            base = engine.fixed_base(space.matrix, medoid, on_progress=last)
+            if base.two_delta > lower.two_delta:
+                lower = Found(base.witness, base.two_delta, base.certificate, lower.work)
+            candidates.append((2 * base.two_delta, "at most 2 δ_p, p the medoid"))
+        else:
+            bound = bottleneck_bound(space.matrix, medoid, on_progress=last)
+            candidates.append((2 * bound, "at most twice the bottleneck bound of δ_p, p the medoid"))
     upper, name = min(candidates)
     return Bracket(lower, max(upper, lower.two_delta), name)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta import torch_blocks
+from embgeom.delta.climbs import climb_matrix
 from embgeom.delta.found import Found
 from embgeom.metric import batched_distances
 from embgeom.progress import OnProgress, progress_bar
@@ -118,7 +119,7 @@ def climb(distances: torch.Tensor, climbs: int, *, seed: int, on_progress: OnPro
         from embgeom.delta.cpu import climbs as kernel
 
         return kernel.climb(distances.numpy(), climbs, seed, on_progress=on_progress)
-    return torch_blocks.climb(distances, climbs, seed=seed, on_progress=on_progress)
+    return climb_matrix(distances, climbs, seed=seed, on_progress=on_progress)
 
 
 def triangle_excess(

@@ -10,7 +10,7 @@ from embgeom.delta.checks import base_index, require_at_least
 from embgeom.delta.found import Found
 from embgeom.delta.records import Hyperbolicity, QuadrupleSample
 from embgeom.delta.sampled import sample_quadruples
-from embgeom.delta.space import Space, open_space
+from embgeom.delta.space import MatrixUse, Space, open_space
 from embgeom.device import pick_device
 from embgeom.errors import OptionError, choose
 from embgeom.metric import METRICS
@@ -25,6 +25,7 @@ __all__ = ["METHODS", "Method", "hyperbolicity"]
 Method = Literal["auto", "exact", "bounds", "base", "sample"]
 METHODS: tuple[str, ...] = get_args(Method)
 
+_MATRIX_USE: dict[str, MatrixUse] = {"sample": "if small", "bounds": "if it fits", "auto": "if it fits"}
 # Points up to which the exact value takes seconds, by what computes it.
 _SECONDS = {"numba": 2000, "triton": 4000, "torch": 250}
 
@@ -105,13 +106,13 @@ def hyperbolicity(
     engine.prepare(show=progress)
     with progress_of("δ", show=progress and on_progress is None) as bar:
         advance = on_progress or bar
-        matrix_needed = method != "sample"
+        use = _MATRIX_USE.get(method, "always")
         space = open_space(
             points,
             distances,
             metric=metric,
             device=where,
-            matrix_needed=matrix_needed,
+            matrix=use,
             on_progress=part(advance, 0, 0.2),
         )
         return _measure(space, method, base, quadruples, confidence, seed, part(advance, 0.2, 1))
@@ -121,14 +122,15 @@ def _measure(
     space: Space, method: str, base: int | str, quadruples: int, confidence: float, seed: int, on_progress: OnProgress
 ) -> Hyperbolicity:
     if method == "auto":
-        method = "exact" if space.n <= _SECONDS[engine.backend_of(space.device)] else "bounds"
+        small = space.points is None and space.n <= _SECONDS[engine.backend_of(space.device)]
+        method = "exact" if small else "bounds"
     if method == "sample":
         found, sample = sample_quadruples(
             space, quadruples=quadruples, seed=seed, confidence=confidence, on_progress=on_progress
         )
         return _record(space, "sample", found, sample=sample, seed=seed)
     if method == "bounds":
-        bounds = bracket(space.matrix, seed=seed, is_metric=space.metric != "cosine", on_progress=on_progress)
+        bounds = bracket(space, seed=seed, on_progress=on_progress)
         return _record(space, "bounds", bounds.lower, bounds=bounds, seed=seed)
     index = base_index(base, space.matrix) if method == "base" else None
     if index is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from embgeom.delta import engine
 from embgeom.delta.draws import draw_quadruples
 from embgeom.delta.found import Found
 from embgeom.delta.records import QuadrupleSample
@@ -26,31 +27,21 @@ BINS = 100
 _BATCH = 2**18
 # Rows gathered at once where the distances are computed from the points; bounds the memory at any dimension.
 _GATHERED_BYTES = 256 * 2**20
+# The GPU's histogram has a power of two bins; those beyond BINS hold what only a space that is not metric has.
+_GPU_BINS = 128
+# Puts a value on the edge of two bins into the upper one: of the rounding in float64, and of that in float32.
+_EDGE, _GPU_EDGE = 1 + 2.0**-51, 1 + 2.0**-22
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Tally:
-    """Sums over the quadruples seen so far; δ is counted in halves of ``two_delta`` only at the end."""
+    """What each way of drawing returns: the distribution of δ, in the unit of the distances, and its maximum."""
 
-    diameter: float
-    count: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-    best: float = -math.inf
-    witness: tuple[int, ...] = (0, 1, 2, 3)
-    histogram: list[int] = field(default_factory=lambda: [0] * BINS)
-
-    def add(self, two_delta: torch.Tensor, quadruples: torch.Tensor) -> None:
-        """Count a batch: ``two_delta`` (m,), ``quadruples`` (m, 4)."""
-        self.count += len(two_delta)
-        self.total += float(two_delta.sum())
-        self.squares += float(two_delta.square().sum())
-        index = int(two_delta.argmax())
-        if float(two_delta[index]) > self.best:
-            self.best = float(two_delta[index])
-            self.witness = tuple(quadruples[index].tolist())
-        counts = two_delta.float().histc(BINS, 0.0, max(self.diameter, 1e-300))
-        self.histogram = [a + int(b) for a, b in zip(self.histogram, counts.tolist(), strict=True)]
+    mean: float
+    standard_deviation: float
+    histogram: tuple[int, ...]
+    witness: tuple[int, int, int, int]
+    two_delta: float
 
 
 def sample_quadruples(
@@ -58,50 +49,56 @@ def sample_quadruples(
 ) -> tuple[Found, QuadrupleSample]:
     """Draw quadruples of a space and return the largest of them and the distribution of δ over them.
 
-    Where the space has no distance matrix the six distances of a quadruple are computed as they are needed.
+    Where the space has no distance matrix the six distances of a quadruple are computed as they are needed. The
+    quadruples depend on the seed and on what draws them: a GPU, the CPU's kernels and torch have each their own.
     """
-    points, batch = space.points, _BATCH
-    if points is None:
-        n, flat = space.n, space.matrix.flatten()
-
-        def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-            return flat[i * n + j]
-    else:
-        batch = max(1, min(_BATCH, _GATHERED_BYTES // (16 * points.shape[1])))
-
-        def distance(i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
-            return row_distances(points[i], points[j], metric=str(space.metric))
-
-    tally = _Tally(space.diameter)
-    _draw_into(tally, distance, space.n, quadruples, batch, seed, space.device, on_progress)
-    return _summarise(tally, confidence)
+    backend = "torch" if space.points is not None else engine.backend_of(space.device)
+    draw = {"numba": _by_numba, "triton": _by_triton, "torch": _by_torch}[backend]
+    tally = draw(space, quadruples, seed, on_progress)
+    margin = NormalDist().inv_cdf((1 + confidence) / 2) * tally.standard_deviation / math.sqrt(quadruples)
+    interval = (tally.mean - margin, tally.mean + margin)
+    found = Found(tally.witness, tally.two_delta, "largest of the quadruples drawn", {"quadruples": quadruples})
+    return found, QuadrupleSample(tally.mean, tally.standard_deviation, interval, confidence, tally.histogram)
 
 
-def _summarise(tally: _Tally, confidence: float) -> tuple[Found, QuadrupleSample]:
-    mean = tally.total / tally.count / 2
-    variance = max(0.0, tally.squares / tally.count / 4 - mean**2)
-    margin = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance / tally.count)
-    a, b, c, d = tally.witness
-    found = Found((a, b, c, d), tally.best, "largest of the quadruples drawn", {"quadruples": tally.count})
-    interval = (mean - margin, mean + margin)
-    return found, QuadrupleSample(mean, math.sqrt(variance), interval, confidence, tuple(tally.histogram))
+def _by_numba(space: Space, quadruples: int, seed: int, on_progress: OnProgress) -> _Tally:
+    from embgeom.delta.cpu.sampling import sample
+
+    drawn = sample(space.matrix.numpy(), quadruples, seed=seed, bins=BINS, on_progress=on_progress)
+    histogram, largest = tuple(drawn.histogram.tolist()), drawn.largest
+    return _Tally(drawn.mean, drawn.standard_deviation, histogram, largest.witness, largest.two_delta)
 
 
-def _draw_into(
-    tally: _Tally,
-    distance: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    n: int,
-    quadruples: int,
-    batch: int,
-    seed: int,
-    device: torch.device,
-    on_progress: OnProgress,
-) -> None:
+def _by_triton(space: Space, quadruples: int, seed: int, on_progress: OnProgress) -> _Tally:
+    from embgeom.delta.gpu.sampling import sample
+
+    # Powers of two change no digit and keep the squares within float64.
+    scale = math.ldexp(1.0, -max(-1000, min(1000, math.frexp(space.diameter)[1])))
+    # The histogram ends at half the largest entry. On the diagonal, which no quadruple reads, it can be such that the
+    # first BINS of the bins are those wanted.
+    widest = space.diameter * scale * _GPU_BINS / BINS / _GPU_EDGE
+    drawn = sample(
+        (space.matrix * scale).fill_diagonal_(widest), quadruples, seed=seed, bins=_GPU_BINS, on_progress=on_progress
+    )
+    variance = max(0.0, drawn.squares / drawn.count - drawn.mean**2)
+    counts = drawn.histogram.tolist()
+    histogram = (*counts[: BINS - 1], sum(counts[BINS - 1 :]))
+    largest = drawn.largest
+    return _Tally(
+        drawn.mean / scale, math.sqrt(variance) / scale, histogram, largest.witness, largest.two_delta / scale
+    )
+
+
+def _by_torch(space: Space, quadruples: int, seed: int, on_progress: OnProgress) -> _Tally:
     import torch
 
-    generator = torch.Generator(device).manual_seed(seed)
-    while tally.count < quadruples:
-        drawn = draw_quadruples(n, min(batch, quadruples - tally.count), generator=generator)
+    distance, batch = _distances_of(space)
+    generator = torch.Generator(space.device).manual_seed(seed)
+    total, squares, best, witness = 0.0, 0.0, -math.inf, (0, 1, 2, 3)
+    histogram = torch.zeros(BINS, dtype=torch.int64, device=space.device)
+    for start in range(0, quadruples, batch):
+        size = min(batch, quadruples - start)
+        drawn = draw_quadruples(space.n, size, generator=generator)
         a, b, c, d = drawn.unbind(1)
         first, second, third = (
             distance(a, b) + distance(c, d),
@@ -111,5 +108,27 @@ def _draw_into(
         # The median of three without a sort, which would cost more than all the rest.
         larger, smaller = torch.maximum(first, second), torch.minimum(first, second)
         two_delta = torch.maximum(larger, third) - torch.maximum(smaller, torch.minimum(larger, third))
-        tally.add(two_delta, drawn)
-        on_progress(tally.count / quadruples)
+        index = int(two_delta.argmax())
+        if float(two_delta[index]) > best:
+            best = float(two_delta[index])
+            i, j, k, m = drawn[index].tolist()
+            witness = (i, j, k, m)
+        relative = two_delta / space.diameter  # its square stays within float64
+        total += float(relative.sum())
+        squares += float(relative.square().sum())
+        histogram += (relative * (BINS * _EDGE)).long().clamp_(max=BINS - 1).bincount(minlength=BINS)
+        on_progress((start + size) / quadruples)
+    mean = total / quadruples
+    deviation = math.sqrt(max(0.0, squares / quadruples - mean**2))
+    unit = space.diameter / 2
+    return _Tally(mean * unit, deviation * unit, tuple(histogram.tolist()), witness, best)
+
+
+def _distances_of(space: Space) -> tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], int]:
+    """Return the function that looks up or computes distances, and for how many quadruples at once."""
+    points = space.points
+    if points is None:
+        n, flat = space.n, space.matrix.flatten()
+        return lambda i, j: flat[i * n + j], _BATCH
+    batch = max(1, min(_BATCH, _GATHERED_BYTES // (16 * points.shape[1])))
+    return lambda i, j: row_distances(points[i], points[j], metric=str(space.metric)), batch

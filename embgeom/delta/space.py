@@ -1,12 +1,12 @@
-"""A checked metric space: its distance matrix, or its points where the matrix would be too large to sample from."""
+"""A checked metric space: its distance matrix, or its points where the matrix would be too large."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embgeom.delta.checks import as_distances, require_four
-from embgeom.device import require_memory
+from embgeom.device import free_memory, require_memory
 from embgeom.errors import PointsError
 from embgeom.metric import as_points, diameter, pairwise_distances
 from embgeom.progress import OnProgress
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from embgeom.metric import Array
 
-__all__ = ["Space", "open_space"]
+__all__ = ["MatrixUse", "Space", "open_space"]
 
-# Distance matrices larger than this are not made where they are not needed.
-_SPARED_BYTES = 2 * 2**30
+MatrixUse = Literal["always", "if it fits", "if small"]
+
+_SMALL_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Space:
 
     @property
     def matrix(self) -> torch.Tensor:
-        """The distances, (n, n) float64; whoever needs them has had the space opened with ``matrix_needed``."""
+        """The distances, (n, n) float64; only where ``points`` is None."""
         assert self._matrix is not None
         return self._matrix
 
@@ -58,10 +59,15 @@ def open_space(
     *,
     metric: str,
     device: torch.device,
-    matrix_needed: bool,
+    matrix: MatrixUse,
     on_progress: OnProgress,
 ) -> Space:
     """Check what was given and compute what is missing.
+
+    Parameters
+    ----------
+    matrix : {"always", "if it fits", "if small"}
+        When to have the distance matrix: sampling gains nothing from a large one, bounds can do without.
 
     Raises
     ------
@@ -71,17 +77,17 @@ def open_space(
         If the matrix does not fit into memory.
     """
     if points is None:
-        matrix = as_distances(distances, device=device, on_progress=on_progress)
-        return _opened(Space(len(matrix), float(matrix.max()), None, device, None, matrix))
+        given = as_distances(distances, device=device, on_progress=on_progress)
+        return _opened(Space(len(given), float(given.max()), None, device, None, given))
     cloud = as_points(points).to(device)
     n = len(cloud)
     require_four(n)
-    if not matrix_needed and 8 * n**2 > _SPARED_BYTES:
+    size = 16 * n**2  # the matrix, and a copy in half its precision or its Gromov products
+    if (matrix == "if small" and size > _SMALL_BYTES) or (matrix == "if it fits" and size > free_memory(device)):
         return _opened(Space(n, diameter(cloud, metric=metric, on_progress=on_progress), metric, device, cloud, None))
-    # The matrix, and a copy in half its precision or its Gromov products.
-    require_memory(16 * n**2, device=device, purpose=f"the distance matrix of {n} points")
-    matrix = pairwise_distances(cloud, metric=metric, on_progress=on_progress)
-    return _opened(Space(n, float(matrix.max()), metric, device, None, matrix))
+    require_memory(size, device=device, purpose=f"the distance matrix of {n} points")
+    computed = pairwise_distances(cloud, metric=metric, on_progress=on_progress)
+    return _opened(Space(n, float(computed.max()), metric, device, None, computed))
 
 
 def _opened(space: Space) -> Space:

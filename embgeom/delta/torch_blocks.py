@@ -7,11 +7,9 @@ quadruple is found from the base that is its smallest index, so that for base p 
 
 from __future__ import annotations
 
-import itertools
 from math import comb
 from typing import TYPE_CHECKING
 
-from embgeom.delta.draws import draw_quadruples
 from embgeom.delta.found import Found
 from embgeom.delta.four_point import two_delta
 from embgeom.progress import OnProgress
@@ -19,7 +17,7 @@ from embgeom.progress import OnProgress
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["climb", "fixed_base", "fixed_base_batch", "four_point", "gromov_products"]
+__all__ = ["fixed_base", "fixed_base_batch", "four_point", "gromov_products"]
 
 
 # Elements of a block of rows: on a CPU it stays in the cache between the passes, and below the size from which torch
@@ -76,61 +74,6 @@ def four_point(
         if on_progress is not None:
             on_progress(1 - ((n - p - 1) / n) ** 4)
     return Found(best.witness, best.two_delta, best.certificate, {"quadruples": quadruples})
-
-
-def climb(distances: torch.Tensor, climbs: int, *, seed: int, on_progress: OnProgress | None = None) -> Found:
-    """Return the best quadruple that ``climbs`` random climbs reach: a lower bound of δ.
-
-    A climb starts at four random points and replaces each in turn by the best of all n, until none can be bettered.
-
-    Parameters
-    ----------
-    distances : torch.Tensor, shape (n, n), float64
-    climbs, seed : int
-    on_progress : callable, optional
-        Called with the fraction done after every batch of climbs; whatever it raises stops the work.
-    """
-    import torch
-
-    n = len(distances)
-    generator = torch.Generator(distances.device).manual_seed(seed)
-    best, witness, done = -torch.inf, (0, 1, 2, 3), 0
-    batch = max(1, min(climbs, _BLOCK_GPU // n))
-    while done < climbs:
-        quads = draw_quadruples(n, min(batch, climbs - done), generator=generator)
-        reached = torch.full((len(quads),), -torch.inf, dtype=distances.dtype, device=distances.device)
-        idle = 0
-        for step in itertools.count():
-            idle = 0 if _replace_one(distances, quads, step % 4, reached) else idle + 1
-            if idle == 4:
-                break
-        top = int(reached.argmax())
-        if float(reached[top]) > best:
-            a, b, c, d = quads[top].tolist()
-            best, witness = float(reached[top]), (a, b, c, d)
-        done += len(quads)
-        if on_progress is not None:
-            on_progress(done / climbs)
-    return Found(witness, two_delta(distances, witness), "climbs", {"climbs": climbs})
-
-
-def _replace_one(distances: torch.Tensor, quads: torch.Tensor, place: int, reached: torch.Tensor) -> bool:
-    """Replace one point of each quadruple (in place) by the best of all n; return whether any got better."""
-    import torch
-
-    a, b, c = (quads[:, (place + k) % 4] for k in (1, 2, 3))
-    first = distances[a, b][:, None] + distances[c]
-    second = distances[a, c][:, None] + distances[b]
-    third = distances[b, c][:, None] + distances[a]
-    larger, smaller = torch.maximum(first, second), torch.minimum(first, second)
-    value = torch.maximum(larger, third) - torch.maximum(smaller, torch.minimum(larger, third))
-    for corner in (a, b, c):  # a repeated point is no quadruple
-        value.scatter_(1, corner[:, None], -torch.inf)
-    top, index = value.max(1)
-    better = top > reached
-    quads[better, place] = index[better]
-    reached[better] = top[better]
-    return bool(better.any())
 
 
 def fixed_base_batch(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -91,8 +91,10 @@ class HubRepository:
             raise self._explain(error) from None
         except Exception as error:  # no network, offline mode: of requests, httpx or httpx2, by the library's version
             return None, quote(error)
-        # By the name of the revision, so that the cache remembers, for want of a network, what it stands for.
-        config = self._fetch("config.json", self.requested_revision)
+        config = self._cached("config.json", self.requested_revision)
+        if config is None or config.parent.name != info.sha:
+            # By the name of the revision, so that the cache remembers, for want of a network, what it stands for.
+            config = self._fetch("config.json", self.requested_revision)
         return (info.sha if config is None else config.parent.name), ""
 
     def find(self, filename: str) -> Path | None:
@@ -105,7 +107,9 @@ class HubRepository:
         """
         commit, _ = self._state
         cached = self._cached(filename, commit or self.requested_revision)
-        return cached if cached is not None or commit is None else self._fetch(filename, commit)
+        if cached is not None or commit is None or self._known_absent(filename, commit):
+            return cached
+        return self._fetch(filename, commit)
 
     def lacks(self, what: str) -> ModelError:
         """Return the error for a file that is not in the repository, or, without a connection, not in the cache."""
@@ -123,6 +127,12 @@ class HubRepository:
         cached = try_to_load_from_cache(self.model, filename, revision=revision)
         return Path(cached) if isinstance(cached, str) else None
 
+    def _known_absent(self, filename: str, commit: str) -> bool:
+        """Whether the Hub has said before, and the cache remembers, that the commit has no such file."""
+        from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+        return try_to_load_from_cache(self.model, filename, revision=commit) is _CACHED_NO_EXIST
+
     def _fetch(self, filename: str, revision: str | None) -> Path | None:
         from huggingface_hub import hf_hub_download, hf_hub_url
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -136,7 +146,7 @@ class HubRepository:
             # A download that cannot start is tried again for half a minute; this asks once.
             url = hf_hub_url(self.model, filename, revision=revision)
             response = get_session().head(url, headers=build_hf_headers(), timeout=_PATIENCE)
-            if response.status_code >= 400:  # not for redirections: large files are elsewhere
+            if response.status_code >= 400 and response.status_code != 404:  # which the download notes in the cache
                 hf_raise_for_status(response)
             return Path(hf_hub_download(self.model, filename, revision=revision))
         except LocalEntryNotFoundError as error:  # before EntryNotFoundError, of which it is a kind: no connection

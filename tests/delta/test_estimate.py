@@ -243,6 +243,20 @@ def test_bounds_hold_the_exact_value(n: int, metric: str, backend: str, monkeypa
             assert exact.delta <= result.upper_bound <= exact.diameter / 2
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "angular", "cosine"])
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_bounds_without_the_matrix(metric: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the matrix does not fit, climbs run on the points, and reach the exact value on so few of them."""
+    x = (cloud(40, 8, seed=1) + 3) * scale
+    exact = hyperbolicity(x, metric=metric)
+    monkeypatch.setattr("embgeom.delta.space.free_memory", lambda device: 0)
+    result = hyperbolicity(x, method="bounds", metric=metric)
+    assert result.delta == pytest.approx(exact.delta, rel=1e-12)
+    assert result.diameter == pytest.approx(exact.diameter, rel=1e-12)
+    assert result.upper_bound == (None if metric == "cosine" else result.diameter / 2)
+    assert result.work["climbs"] == 1000
+
+
 @pytest.mark.parametrize("n", [5, 12, 30])
 @pytest.mark.parametrize("kind", ["cloud", "tree", "grid"])
 def test_bottleneck_bound(n: int, kind: str) -> None:
@@ -300,7 +314,7 @@ def test_sampling_without_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     for metric in ("euclidean", "angular", "cosine"):
         of_matrix = hyperbolicity(x, method="sample", metric=metric, quadruples=3000)
         with monkeypatch.context() as patch:
-            patch.setattr("embgeom.delta.space._SPARED_BYTES", 0)
+            patch.setattr("embgeom.delta.space._SMALL_BYTES", 0)
             of_points = hyperbolicity(x, method="sample", metric=metric, quadruples=3000)
         assert of_points.witness == of_matrix.witness
         assert of_points.delta == pytest.approx(of_matrix.delta, rel=1e-12)
@@ -438,4 +452,4 @@ def test_too_little_memory_is_said_first(monkeypatch: pytest.MonkeyPatch) -> Non
     free = psutil.virtual_memory()._replace(available=10_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(InputError, match=r"needs .* GiB of memory and .* GiB are free on cpu"):
-        hyperbolicity(cloud(100, 3, 0))
+        hyperbolicity(cloud(100, 3, 0), method="exact")

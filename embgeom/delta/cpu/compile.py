@@ -11,6 +11,7 @@ from embgeom.delta.cpu.climbs import climb
 from embgeom.delta.cpu.minmax import fixed_base
 from embgeom.delta.cpu.prompts import fixed_base_batch, four_point_batch
 from embgeom.delta.cpu.pruned import pruned_scan
+from embgeom.delta.cpu.sampling import sample
 from embgeom.delta.cpu.warmth import Kernel
 
 __all__ = ["compile_kernel"]
@@ -31,5 +32,6 @@ def compile_kernel(kernel: Kernel) -> None:
         "fixed_base": lambda: fixed_base(distances, 0),
         "prompts": prompts,
         "pruned_scan": lambda: pruned_scan(distances),
+        "sample": lambda: sample(distances, 10, seed=0, bins=10),
     }
     use[kernel]()

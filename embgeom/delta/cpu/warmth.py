@@ -10,10 +10,11 @@ from embgeom.delta.cpu.jit import is_stored
 from embgeom.delta.cpu.minmax import best_of_pairs
 from embgeom.delta.cpu.pairs import scan_pairs
 from embgeom.delta.cpu.prompt_kernel import solve_prompts
+from embgeom.delta.cpu.sampling import tally_chunk
 
 __all__ = ["Kernel", "is_compiled"]
 
-Kernel = Literal["brute_force", "climb", "fixed_base", "prompts", "pruned_scan"]
+Kernel = Literal["brute_force", "climb", "fixed_base", "prompts", "pruned_scan", "sample"]
 
 #: The largest compiled function behind each public one: it is the last to be compiled and to be stored.
 _LAST: dict[str, Any] = {
@@ -22,6 +23,7 @@ _LAST: dict[str, Any] = {
     "fixed_base": best_of_pairs,
     "prompts": solve_prompts,
     "pruned_scan": scan_pairs,
+    "sample": tally_chunk,
 }
 
 
