@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from embgeom.errors import PointsError, choose
+from embgeom.errors import PointsError, choose, first_line
 from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "as_points",
+    "as_tensor",
     "batched_distances",
     "diameter",
     "pairwise_distances",
@@ -162,11 +163,31 @@ def diameter(points: Array, *, metric: str = "euclidean", on_progress: OnProgres
     return float(row_distances(source[pair[0]][None], source[pair[1]][None], metric=metric))
 
 
+def as_tensor(array: Array) -> torch.Tensor:
+    """Return anything that numpy takes for an array of numbers as a tensor that shares its memory where that can be.
+
+    Raises
+    ------
+    PointsError
+        If it holds no numbers, or its rows differ in length.
+    """
+    import numpy as np
+    import torch
+
+    if isinstance(array, torch.Tensor):
+        return array.detach()
+    try:
+        # A tensor cannot be read-only, so that a read-only array is copied.
+        return torch.from_numpy(np.require(array, requirements=["W"]))
+    except (TypeError, ValueError) as error:
+        raise PointsError(f"expected an array of numbers: {first_line(error)}") from None
+
+
 def as_points(points: Array) -> torch.Tensor:
     """Return ``points`` as a float64 matrix (n, d); raise :class:`PointsError` unless all of it is finite."""
     import torch
 
-    x = points.detach() if isinstance(points, torch.Tensor) else torch.tensor(points)
+    x = as_tensor(points)
     if x.ndim != 2 or x.is_complex():
         raise PointsError(f"expected points as a real matrix (n, d), got {x.dtype} of shape {tuple(x.shape)}")
     x = x.to(torch.float64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embgeom.delta import engine
 from embgeom.errors import DistanceWarning, OptionError, PointsError
+from embgeom.metric import as_tensor
 from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def as_distances(distances: Any, *, device: torch.device, on_progress: OnProgres
     """
     import torch
 
-    matrix = torch.as_tensor(distances).detach()
+    matrix = as_tensor(distances)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.is_complex():
         hint = "; for a cloud of points pass points=" if matrix.ndim == 2 else ""
         raise PointsError(f"expected distances as a real (n, n) matrix, got shape {tuple(matrix.shape)}{hint}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from embgeom.embeddings import Embeddings
 from embgeom.errors import CorpusError, OptionError, PointsError
+from embgeom.metric import as_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +23,7 @@ __all__ = ["finite_rows", "matrix_of", "rows_used", "token_ids_of"]
 
 def matrix_of(embeddings: Embeddings | Array) -> torch.Tensor:
     """Return the embedding matrix (vocabulary, d); raise :class:`PointsError` if it is none."""
-    import torch
-
-    matrix = embeddings.matrix if isinstance(embeddings, Embeddings) else torch.as_tensor(embeddings)
+    matrix = embeddings.matrix if isinstance(embeddings, Embeddings) else as_tensor(embeddings)
     if matrix.ndim != 2:
         raise PointsError(f"expected embeddings as a matrix (vocabulary, d), got shape {tuple(matrix.shape)}")
     return matrix
