@@ -23,7 +23,7 @@ LAYERS = ("input", "output")
 _TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Embeddings:
     """A model's token embeddings with their provenance.
 

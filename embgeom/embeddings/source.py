@@ -9,7 +9,7 @@ from typing import Protocol
 
 from embgeom.demo import MODEL_DIR
 from embgeom.embeddings.messages import quote
-from embgeom.errors import ModelError
+from embgeom.errors import ModelError, OptionError
 
 __all__ = ["HubRepository", "LocalFolder", "Source", "find_source"]
 
@@ -177,19 +177,21 @@ def find_source(model: str, *, revision: str | None = None) -> Source:
     ------
     ModelError
         If it is none of the three.
+    OptionError
+        If a revision is asked for of what is not on the Hub.
     """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     if model == "demo":
-        return LocalFolder("demo", MODEL_DIR)
+        return _local(LocalFolder("demo", MODEL_DIR), revision)
     try:
         path = Path(model).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError) as error:  # not permitted, too long a name, the home of an unknown user
         raise ModelError(f"model {model!r}: the path cannot be read: {quote(error)}") from None
     if is_folder and model:
-        return LocalFolder(model, path)
+        return _local(LocalFolder(model, path), revision)
     if is_file:
         raise ModelError(f"model {model!r} is a file; give the folder that holds config.json and the weights")
     try:
@@ -199,3 +201,11 @@ def find_source(model: str, *, revision: str | None = None) -> Source:
             f"model {model!r}: there is no such folder (and it is no Hub id of the form owner/name)"
         ) from None
     return HubRepository(model, revision)
+
+
+def _local(folder: LocalFolder, revision: str | None) -> LocalFolder:
+    if revision is not None:
+        raise OptionError(
+            f"revision {revision!r} was asked for, and model {folder.model!r} is local: it has no revisions"
+        )
+    return folder

@@ -266,3 +266,8 @@ def test_tensor_that_is_no_floating_matrix(tmp_path: Path, tensor: torch.Tensor)
     save_file({EMBEDDING: tensor}, tmp_path / "model.safetensors")
     expected = f"{EMBEDDING} is {tensor.dtype} of shape {tuple(tensor.shape)}, not a floating matrix"
     assert refusal(tmp_path).endswith(expected)
+
+
+def test_a_local_model_has_no_revisions() -> None:
+    with pytest.raises(OptionError, match="revision 'v2' was asked for, and model 'demo' is local"):
+        load_embeddings("demo", revision="v2")
