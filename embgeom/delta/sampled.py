@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["BINS", "sample_quadruples"]
 
-BINS = 100
-"""Equal bins of the histogram, from 0 to diameter/2."""
+BINS = 128
+"""Equal bins of the histogram, from 0 to diameter/2; a GPU wants a power of two."""
 
 _BATCH = 2**18
 # Rows gathered at once where the distances are computed from the points; bounds the memory at any dimension.
 _GATHERED_BYTES = 256 * 2**20
-# The GPU's histogram has a power of two bins; those beyond BINS hold what only a space that is not metric has.
-_GPU_BINS = 128
-# Puts a value on the edge of two bins into the upper one: of the rounding in float64, and of that in float32.
-_EDGE, _GPU_EDGE = 1 + 2.0**-51, 1 + 2.0**-22
+# Puts a value on the edge of two bins into the upper one, whichever way the division was rounded.
+_EDGE = 1 + 2.0**-51
 
 
 @dataclass(frozen=True)
@@ -74,16 +72,9 @@ def _by_triton(space: Space, quadruples: int, seed: int, on_progress: OnProgress
 
     # Powers of two change no digit and keep the squares within float64.
     scale = math.ldexp(1.0, -max(-1000, min(1000, math.frexp(space.diameter)[1])))
-    # The histogram ends at half the largest entry. On the diagonal, which no quadruple reads, it can be such that the
-    # first BINS of the bins are those wanted.
-    widest = space.diameter * scale * _GPU_BINS / BINS / _GPU_EDGE
-    drawn = sample(
-        (space.matrix * scale).fill_diagonal_(widest), quadruples, seed=seed, bins=_GPU_BINS, on_progress=on_progress
-    )
+    drawn = sample(space.matrix * scale, quadruples, seed=seed, bins=BINS, on_progress=on_progress)
     variance = max(0.0, drawn.squares / drawn.count - drawn.mean**2)
-    counts = drawn.histogram.tolist()
-    histogram = (*counts[: BINS - 1], sum(counts[BINS - 1 :]))
-    largest = drawn.largest
+    histogram, largest = tuple(drawn.histogram.tolist()), drawn.largest
     return _Tally(
         drawn.mean / scale, math.sqrt(variance) / scale, histogram, largest.witness, largest.two_delta / scale
     )

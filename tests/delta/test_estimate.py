@@ -115,7 +115,7 @@ def test_agrees_with_hypdelta(n: int) -> None:
     assert hyperbolicity(x).relative_delta == pytest.approx(peer, rel=ROUNDING)
 
 
-def test_sample_against_all_quadruples() -> None:
+def test_sample_against_all_quadruples(backend: str) -> None:
     x = cloud(14, 3, seed=5)
     d = cdist(x, x)
     every = []
@@ -309,7 +309,8 @@ def test_seed_decides_the_draw() -> None:
 
 
 def test_sampling_without_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The path for clouds whose matrix would be too large draws the same quadruples from the same distances."""
+    """The path for clouds whose matrix would be too large draws what torch draws from the matrix."""
+    monkeypatch.setattr("embgeom.delta.engine.backend_of", lambda device: "torch")
     x = cloud(60, 7, seed=4)
     for metric in ("euclidean", "angular", "cosine"):
         of_matrix = hyperbolicity(x, method="sample", metric=metric, quadruples=3000)
@@ -319,6 +320,32 @@ def test_sampling_without_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
         assert of_points.witness == of_matrix.witness
         assert of_points.delta == pytest.approx(of_matrix.delta, rel=1e-12)
         assert of_points.diameter == pytest.approx(of_matrix.diameter, rel=1e-12)
+        assert of_points.sample is not None
+        assert of_matrix.sample is not None
+        assert of_points.sample.mean == pytest.approx(of_matrix.sample.mean, rel=1e-12)
+        assert of_points.sample.histogram == of_matrix.sample.histogram
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_sampling_at_any_scale(scale: float, backend: str) -> None:
+    """δ is of the first degree in the distances, although their squares may not be numbers."""
+    d = cdist(cloud(20, 3, seed=1), cloud(20, 3, seed=1))
+    reference = hyperbolicity(distances=d, method="sample", quadruples=5000)
+    result = hyperbolicity(distances=d * scale, method="sample", quadruples=5000)
+    assert result.witness == reference.witness
+    assert result.sample is not None
+    assert reference.sample is not None
+    assert result.sample.mean == pytest.approx(reference.sample.mean * scale, rel=1e-12)
+    assert result.sample.standard_deviation == pytest.approx(reference.sample.standard_deviation * scale, rel=1e-12)
+    assert result.sample.histogram == reference.sample.histogram
+
+
+def test_histogram_of_whole_numbers(backend: str) -> None:
+    """Each δ of this graph lies on the edge of a bin, and opens it; diameter/2 closes the last."""
+    result = hyperbolicity(distances=graph_distances(nx.cycle_graph(16)), method="sample", quadruples=20_000)
+    assert result.sample is not None
+    assert result.diameter == 8
+    assert np.flatnonzero(result.sample.histogram).tolist() == [0, 32, 64, 96, 127]
 
 
 @pytest.mark.parametrize("method", METHODS)

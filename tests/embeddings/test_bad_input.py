@@ -17,7 +17,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from embgeom.embeddings import load_embeddings
-from embgeom.errors import ModelError
+from embgeom.errors import ModelError, OptionError
 from tests.embeddings.architectures import ARCHITECTURES, build, save, save_state, write_config
 
 EMBEDDING = ARCHITECTURES["llama"].embedding

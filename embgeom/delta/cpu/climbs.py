@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embgeom.delta.cpu.four_point import two_delta
 from embgeom.delta.cpu.gauge import HUGE, as_kernel_input, gauge
 from embgeom.delta.cpu.jit import kernel
+from embgeom.delta.cpu.mixing import mixed
 from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.simd import larger, smaller
 from embgeom.delta.found import Found
@@ -26,21 +27,13 @@ _STEPS = 12  # rows of three that a climb reads, about
 
 
 @kernel
-def _mixed(state: np.uint64) -> np.uint64:
-    """Return 64 well-mixed bits of a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
-
-
-@kernel
 def _random_quad(seed: np.uint64, climb_index: int, n: int, quad: NDArray[np.int64]) -> None:
     """Fill ``quad`` with four distinct indices below n, drawn for this climb alone."""
-    state = _mixed(seed + np.uint64(climb_index) * np.uint64(0x9E3779B97F4A7C15))
+    state = mixed(seed + np.uint64(climb_index) * np.uint64(0x9E3779B97F4A7C15))
     filled = 0
     while filled < 4:
         state += np.uint64(0x9E3779B97F4A7C15)
-        drawn = np.int64(((_mixed(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+        drawn = np.int64(((mixed(state) >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
         fresh = True
         for t in range(filled):
             fresh = fresh and quad[t] != drawn

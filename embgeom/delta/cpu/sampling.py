@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from embgeom.delta.cpu.four_point import two_delta_of
 from embgeom.delta.cpu.gauge import as_kernel_input, power_of_two_scale
 from embgeom.delta.cpu.jit import kernel
+from embgeom.delta.cpu.mixing import mixed
 from embgeom.delta.cpu.parallel import run_chunks
 from embgeom.delta.cpu.simd import larger, smaller
 from embgeom.delta.found import Found
@@ -72,14 +73,6 @@ class Sampled:
 
 
 @kernel
-def _mixed(state: np.uint64) -> np.uint64:
-    """Return 64 well-mixed bits of a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
-
-
-@kernel
 def _sorted_three(a: int, b: int, c: int) -> tuple[int, int, int]:
     """Return three indices in rising order, without a branch."""
     low, high = min(a, b), max(a, b)
@@ -95,8 +88,8 @@ def _quadruple(seed: np.uint64, number: int, n: int) -> tuple[int, int, int, int
     """
     golden, word, low = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(0xFFFFFFFF)
     # Mixed, so that the streams of neighbouring seeds are not one stream, shifted.
-    state = _mixed(seed + golden) + np.uint64(number) * (np.uint64(2) * golden)
-    one, two, size = _mixed(state), _mixed(state + golden), np.uint64(n)
+    state = mixed(seed + golden) + np.uint64(number) * (np.uint64(2) * golden)
+    one, two, size = mixed(state), mixed(state + golden), np.uint64(n)
     a = np.int64(((one >> word) * size) >> word)
     b = np.int64(((one & low) * (size - np.uint64(1))) >> word)
     c = np.int64(((two >> word) * (size - np.uint64(2))) >> word)

@@ -9,7 +9,7 @@ import os
 import pytest
 import torch
 
-KERNEL_TESTS = ["test_gpu_sampling.py", "test_gpu_search.py", "test_gpu_sharded.py"]
+KERNEL_TESTS = ["test_gpu_engine.py", "test_gpu_sampling.py", "test_gpu_search.py", "test_gpu_sharded.py"]
 
 if os.environ.get("TRITON_INTERPRET") == "1" or torch.cuda.is_available():
     collect_ignore = ["test_gpu_interpreter.py"]

@@ -13,7 +13,7 @@ ROOT = HERE.parents[2]
 
 def test_kernels_in_the_interpreter():
     pytest.importorskip("triton")
-    files = [str(HERE / f"test_gpu_{name}.py") for name in ("search", "sampling", "sharded")]
+    files = [str(HERE / f"test_gpu_{name}.py") for name in ("engine", "search", "sampling", "sharded")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
