@@ -39,6 +39,8 @@ Backend = Literal["numba", "triton", "torch"]
 
 # Elements of the largest batch of distance matrices or of rows that torch works on: 64 MB in float64.
 _BATCH = 8 * 2**20
+# Up to here looking at every quadruple is as fast as looking for what need not be looked at.
+_BRUTE_POINTS = 100
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,11 @@ def four_point(distances: torch.Tensor, *, seed: int = 0, on_progress: OnProgres
     """
     backend = backend_of(distances.device)
     if backend == "numba":
+        from embgeom.delta.cpu.brute import brute_force
         from embgeom.delta.cpu.pruned import pruned_scan
 
+        if len(distances) <= _BRUTE_POINTS:
+            return brute_force(distances.numpy(), on_progress=on_progress)
         return pruned_scan(distances.numpy(), seed=seed, on_progress=on_progress)
     from embgeom.delta.gpu import sharded
 
