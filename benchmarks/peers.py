@@ -24,14 +24,22 @@ def authors_delta(distances: Matrix) -> float:
     return float((through - products).max())
 
 
-def authors_prompts(matrix: NDArray[np.floating], token_ids: Sequence[NDArray[np.int64]]) -> list[float]:
-    """Return 2 δ_p / diameter of every prompt, in a Python loop over the prompts: cdist, then the formula."""
+def authors_prompts(
+    matrix: NDArray[np.floating], token_ids: Sequence[NDArray[np.int64]], *, faster_distances: bool = False
+) -> list[float]:
+    """Return 2 δ_p / diameter of every prompt, in a Python loop over the prompts, as the authors' script does it.
+
+    It takes the distances from ``scipy.spatial.distance_matrix`` (``utils/delta_hyperbolicity.py`` of
+    marlin-codes/HypLoRA at 4e91948), which is slow; with ``faster_distances`` they come from ``cdist``, the same.
+    """
+    from scipy.spatial import distance_matrix
     from scipy.spatial.distance import cdist
 
+    distances_between = cdist if faster_distances else distance_matrix
     relative = []
     for ids in token_ids:
         points = matrix[ids]
-        distances = cdist(points, points)
+        distances = distances_between(points, points)
         relative.append(2 * authors_delta(distances) / distances.max())
     return relative
 
@@ -41,14 +49,14 @@ def numpy_sample(distances: Matrix, quadruples: int, seed: int) -> tuple[float, 
 
     Quadruples in which a point repeats are thrown away, so that a few less than asked for are looked at.
     """
-    a, b, c, d = drawn = np.random.default_rng(seed).integers(len(distances), size=(4, quadruples))
-    drawn.sort(axis=0)
-    a, b, c, d = drawn[:, (drawn[1:] != drawn[:-1]).all(axis=0)]
-    sums = np.stack(
-        [distances[a, b] + distances[c, d], distances[a, c] + distances[b, d], distances[a, d] + distances[b, c]]
-    )
-    sums.sort(axis=0)
-    delta = (sums[2] - sums[1]) / 2
+    a, b, c, d = np.random.default_rng(seed).integers(len(distances), size=(4, quadruples))
+    distinct = (a != b) & (a != c) & (a != d) & (b != c) & (b != d) & (c != d)
+    a, b, c, d = a[distinct], b[distinct], c[distinct], d[distinct]
+    first = distances[a, b] + distances[c, d]
+    second = distances[a, c] + distances[b, d]
+    third = distances[a, d] + distances[b, c]
+    high, low = np.maximum(first, second), np.minimum(first, second)
+    delta = (np.maximum(high, third) - np.maximum(low, np.minimum(high, third))) / 2
     return float(delta.mean()), float(delta.max())
 
 
@@ -70,8 +78,8 @@ def hypdelta_four_point(*, slow_to_compile: bool = True) -> dict[str, Delta]:
     relative: dict[str, Delta] = {"hypdelta naive": delta_naive_cpu}
     if slow_to_compile:
         relative["hypdelta condensed"] = lambda distances: float(delta_condensed(distances, tries=25, heuristic=True))
-    relative["hypdelta CCL"] = lambda distances: float(delta_CCL_cpu(distances, 0.05))
-    relative["hypdelta CCL, all pairs"] = lambda distances: float(delta_CCL_cpu(distances, 2.0))
+    relative["hypdelta CCL (l = 0.05)"] = lambda distances: float(delta_CCL_cpu(distances, 0.05))
+    relative["hypdelta CCL (all pairs)"] = lambda distances: float(delta_CCL_cpu(distances, 2.0))
     return {name: _times_half_diameter(work) for name, work in relative.items()}
 
 

@@ -1,4 +1,4 @@
-"""Contenders run in turn, A B C A B C …, so that a busy machine slows all of them alike; medians, and checked values."""
+"""Contenders run in turn, A B C A B C …, so that a busy machine slows all alike; medians, and checked values."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ class Entry(Record):
         What its value is.
     seconds : float
         Median, per unit of work.
+    fastest : float
+        The least of them: what is left of them on a machine that others use.
     repeats : int
     ratio : float
         Its time over ours.
@@ -82,6 +84,7 @@ class Entry(Record):
     contender: str
     kind: str
     seconds: float
+    fastest: float
     repeats: int
     ratio: float
     value: float
@@ -180,6 +183,7 @@ def entries_of(
                 contender=contender.name,
                 kind=contender.kind,
                 seconds=run.median / contender.units,
+                fastest=min(run.seconds) / contender.units,
                 repeats=len(run.seconds),
                 ratio=run.median / contender.units / (own.median / own_units),
                 value=value,

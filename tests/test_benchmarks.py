@@ -14,11 +14,11 @@ import embgeom
 from tests import oracles
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import bench_delta  # noqa: E402
-from peers import authors_delta, authors_prompts, hypdelta_at_first_base, hypdelta_four_point, numpy_sample  # noqa: E402
-from race import Contender, Forecast, entries_of, race  # noqa: E402
-from tables import Report, tables_of, to_markdown  # noqa: E402
-from yardstick import Yardstick, YardstickError, build_yardstick  # noqa: E402
+import bench_delta
+from peers import authors_delta, authors_prompts, hypdelta_at_first_base, hypdelta_four_point, numpy_sample
+from race import Contender, Forecast, entries_of, race
+from tables import Report, tables_of, to_markdown
+from yardstick import Yardstick, YardstickError, build_yardstick
 
 TINY = bench_delta.Plan(
     fixed=(12, 70),
@@ -97,7 +97,8 @@ def test_authors_loop_over_prompts() -> None:
     prompts = [np.array([3, 1, 4, 1, 5]), np.array([2, 7, 1, 8, 2, 8])]
     matrices = [distances_of(vectors[ids]) for ids in prompts]
     expected = [oracles.brute_force_two_delta_at(matrix, 0) / matrix.max() for matrix in matrices]
-    assert authors_prompts(vectors, prompts) == pytest.approx(expected, rel=1e-9)
+    for faster in (False, True):
+        assert authors_prompts(vectors, prompts, faster_distances=faster) == pytest.approx(expected, rel=1e-9)
 
 
 def test_numpy_sampler_sees_every_quadruple_alike() -> None:
