@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import UnionType
@@ -55,8 +56,8 @@ class Record:
         return cls.from_json(Path(path).read_text(encoding="utf-8"))
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a number may depend on."""
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _REPORTED:
         try:
@@ -64,6 +65,11 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a number may depend on."""
+    return dict(_versions())
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -17,8 +17,9 @@ from embgeom.progress import OnProgress
 __all__ = ["fixed_base"]
 
 _FIRST_PASS = 400_000  # matrix entries packed per chunk
-# (max,min) steps per chunk: about 0.1 and 15 ms, and twenty times that where float32 cannot tell anything.
-_MIN_COST, _MAX_COST = 3e6, 5e8
+# (max,min) steps per chunk: about 0.2 and 15 ms, and twenty times that where float32 cannot tell anything.
+_MIN_COST, _MAX_COST = 1e7, 5e8
+_ALONE = 1e8
 
 
 @kernel
@@ -84,7 +85,8 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
     def pack(chunk: int) -> None:
         pack_around(distances, base, scale, panels, chunk * rows, min(n, (chunk + 1) * rows))
 
-    run_chunks(pack, -(-n // rows))
+    chunks = -(-n // rows)
+    run_chunks(pack, chunks, threads=1 if chunks == 1 else None)
     margin = margin_of(1.0, 4.0)  # far above what it needs: G, below 3, is rounded once
     pairs = _panel_pairs(panel_count(n))
     per_chunk = _pairs_per_chunk(n, len(pairs))
@@ -97,7 +99,10 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
         best: tuple[float, int, int, int] = best_of_pairs(distances, base, panels, part, scale, margin, bar)
         return best
 
-    best = max(run_chunks(search, -(-len(pairs) // per_chunk), on_progress=on_progress), key=lambda found: found[0])
+    # Less than this takes a millisecond or so, which is what handing work to other threads can cost.
+    threads = 1 if len(pairs) * _cost(n) < _ALONE else None
+    chunks = -(-len(pairs) // per_chunk)
+    best = max(run_chunks(search, chunks, on_progress=on_progress, threads=threads), key=lambda found: found[0])
     witness = first if best[1] < 0 else (base, best[1], best[2], best[3])
     return Found(witness, best[0], "fixed base", {"triples": n * (n - 1) * (n - 2) // 2})
 
@@ -110,5 +115,9 @@ def _panel_pairs(panels: int) -> NDArray[np.int64]:
 
 def _pairs_per_chunk(n: int, pairs: int) -> int:
     """Return how many blocks to do per chunk: about a hundredth of all, but neither too short nor too long a time."""
-    cost = n * PANEL * PANEL
-    return int(max(1, min(max(pairs * cost / 100, _MIN_COST), _MAX_COST) // cost))
+    return int(max(1, min(max(pairs * _cost(n) / 100, _MIN_COST), _MAX_COST) // _cost(n)))
+
+
+def _cost(n: int) -> int:
+    """Return the (max,min) steps of one block."""
+    return n * PANEL * PANEL
