@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from typer.core import TyperCommand
 
-from embgeom.errors import InputError, OptionError
+from embgeom.errors import InputError, OptionError, first_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,7 +45,7 @@ __all__ = [
     "print_table",
     "quieten_libraries",
     "run",
-    "short_name",
+    "short_names",
     "table",
     "write_json",
 ]
@@ -62,7 +63,8 @@ LayerOption = Annotated[str, typer.Option("--layer", help="Which embeddings: `in
 RevisionOption = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")]
 FieldOption = Annotated[str | None, typer.Option("--field", help="The field that holds the text; found if not named.")]
 DataRootOption = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder with <name>/test.json, looked in before the Hub.")
+    Path | None,
+    typer.Option("--data-root", help="Folder with NAME/test.json, tried before the Hub; or set EMBGEOM_DATA."),
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Take the first N texts only.", metavar="N")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Torch device; default: the first GPU, else `cpu`.")]
@@ -104,6 +106,9 @@ def run(command: Callable[..., Any]) -> NoReturn:
     )
     app.command(cls=Command)(command)
     try:
+        for stream in (sys.stdout, sys.stderr):  # δ, where the locale has no such letter
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         app(standalone_mode=True)
     except InputError as error:
         complain(str(error))
@@ -112,9 +117,6 @@ def run(command: Callable[..., Any]) -> NoReturn:
         if exit_.code == _INTERRUPTED:
             complain("interrupted")
         raise
-    except BrokenPipeError:  # the reader of the output has gone (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(0)
 
 
@@ -161,19 +163,33 @@ def join_ranks() -> int:
     return rank
 
 
-def check_writable(path: Path | None) -> None:
-    """Raise :class:`OptionError` if a result could not be written there, before the work that would fill it."""
-    if path is not None and (not path.parent.is_dir() or path.is_dir()):
-        raise OptionError(
-            f"cannot write {path}: " + ("it is a folder" if path.is_dir() else f"no folder {path.parent}")
-        )
+def check_writable(*paths: Path | None) -> None:
+    """Raise :class:`OptionError` if results could not be written there, before the work that would fill them."""
+    named = [path for path in paths if path is not None]
+    if len({os.path.realpath(path) for path in named}) < len(named):
+        raise OptionError(f"{named[0]} is to hold two results; name different files")
+    for path in named:
+        try:
+            folder = path.parent
+            if path.is_dir():
+                problem = "it is a folder"
+            elif not folder.is_dir():
+                problem = f"there is no folder {folder}"
+            elif not os.access(path if path.exists() else folder, os.W_OK):
+                problem = "permission denied"
+            else:
+                continue
+        except OSError as error:  # a name that is too long
+            problem = error.strerror or first_line(error)
+        raise OptionError(f"cannot write {path}: {problem}")
 
 
-def write_json(path: Path, records: Sequence[Any]) -> None:
-    """Write a list of records, one object each, whole or not at all."""
+def write_json(path: Path, records: Sequence[Any]) -> bool:
+    """Write a list of records, one object each, whole or not at all; return True for :func:`attempt`."""
     from embgeom.results import write_text
 
     write_text(path, json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=1) + "\n")
+    return True
 
 
 def table(*headings: str) -> Table:
@@ -181,7 +197,7 @@ def table(*headings: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    empty = Table(box=box.SIMPLE_HEAD)
+    empty = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for heading in headings:
         if heading.startswith(">"):
             empty.add_column(heading[1:], justify="right", no_wrap=True)
@@ -198,13 +214,14 @@ def print_table(table: Table, *, title: str, caption: str | None = None) -> None
     if not console.is_terminal:
         console = Console(width=1000)
         console = Console(width=console.measure(table).maximum)
-    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(title + "\n", style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
     if caption is not None:
-        console.print(caption + "\n", style="italic", soft_wrap=True, markup=False, highlight=False)
+        console.print("\n" + caption, style="italic", soft_wrap=True, markup=False, highlight=False)
+    console.print()
 
 
-def short_name(model: str) -> str:
-    """Return what to call a model in a table: the folder's name for a path, else the id as it is."""
-    path = Path(model)
-    return path.resolve().name if path.is_dir() else model
+def short_names(models: Sequence[str]) -> dict[str, str]:
+    """Return what to call models in a table: a folder by its name, unless two would then be called the same."""
+    short = {model: Path(model).resolve().name if Path(model).is_dir() else model for model in models}
+    return {model: name if list(short.values()).count(name) == 1 else model for model, name in short.items()}

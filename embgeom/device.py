@@ -26,11 +26,11 @@ def pick_device(name: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device, dtype=torch.float64)
-    except (RuntimeError, AssertionError, TypeError) as error:
+        float(torch.ones(1, device=device, dtype=torch.float64))  # a device that computes, and has float64
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         present = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         raise OptionError(
-            f"device {name!r} cannot be used here ({first_line(error).rstrip('.')}); there is: {', '.join(present)}"
+            f"device {name!r} cannot be used here ({first_line(error)[:100]}); there is: {', '.join(present)}"
         ) from None
     return device
 

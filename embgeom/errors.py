@@ -11,6 +11,7 @@ from collections.abc import Iterable
 __all__ = [
     "CorpusError",
     "DistanceWarning",
+    "EqualPointsError",
     "InputError",
     "ModelError",
     "OptionError",
@@ -34,6 +35,10 @@ class CorpusError(InputError):
 
 class PointsError(InputError):
     """A point cloud or distance matrix that the statistic is not defined for."""
+
+
+class EqualPointsError(PointsError):
+    """A cloud whose points are all equal: its diameter is 0, and no statistic relative to it is defined."""
 
 
 class OptionError(InputError):

@@ -177,8 +177,15 @@ def as_tensor(array: Array) -> torch.Tensor:
     if isinstance(array, torch.Tensor):
         return array.detach()
     try:
-        # A tensor cannot be read-only, so that a read-only array is copied.
-        return torch.from_numpy(np.require(array, requirements=["W"]))
+        plain = np.asarray(array)
+        if plain.dtype.kind not in "biufc":
+            raise TypeError(f"this is one of {plain.dtype}")
+        if (plain.dtype.kind == "f" and plain.dtype.itemsize > 8) or not plain.dtype.isnative:
+            plain = plain.astype(np.float64)
+        # A tensor is neither read-only nor read backwards, so that such an array is copied.
+        if not plain.flags.writeable or any(stride < 0 for stride in plain.strides):
+            plain = plain.copy()
+        return torch.from_numpy(plain)
     except (TypeError, ValueError) as error:
         raise PointsError(f"expected an array of numbers: {first_line(error)}") from None
 

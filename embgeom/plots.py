@@ -63,13 +63,17 @@ def check_figure_path(path: str | Path) -> None:
         raise OptionError(f"figure {str(path)!r}: there is no folder {target.parent}")
 
 
-def save_figure(axes: Axes, path: str | Path) -> None:
-    """Write the figure that ``axes`` are in in the format that the file's name asks for, whole or not at all."""
+def save_figure(axes: Axes, path: str | Path) -> bool:
+    """Write the figure that ``axes`` are in, in the format that the file's name asks for, whole or not at all.
+
+    Return True when done.
+    """
     check_figure_path(path)
     buffer = io.BytesIO()
     figure: Any = axes.figure
     figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=200)
     write_bytes(path, buffer.getvalue())
+    return True
 
 
 def _label(result: HyperbolicityDistribution) -> str:

@@ -85,9 +85,13 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write ``content`` to ``path`` as :func:`write_text` does."""
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # through a link, not in its place
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        if target.exists() and not target.is_file():  # a pipe or a device: nothing to replace
+            with target.open("wb") as stream:
+                stream.write(content)
+            return
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".embgeom-", delete=False) as file:
             try:
                 file.write(content)
                 file.close()
@@ -100,7 +104,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
                 os.unlink(file.name)
                 raise
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror or error}") from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _restore(hint: Any, value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,8 @@ def main(
     method: Annotated[
         str | None,
         typer.Option(
-            help="`exact`: all quadruples. `bounds`: δ from below and above. `auto`: exact where that takes "
-            "seconds, else bounds. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
+            help="`exact`: all quadruples. `bounds`: δ from below and above. `auto`: exact up to some "
+            "2000 points, else bounds. `base`: one base point, δ_p ≤ δ ≤ 2δ_p. `sample`: quadruples at random. "
             "Default: `base` with --data (the paper's figure), `auto` without."
         ),
     ] = None,
@@ -65,6 +67,7 @@ def main(
         json = figure = None
         options["progress"] = False
     results: list[HyperbolicityDistribution] = []
+    complete = False
     try:
         complete = _measure(
             results,
@@ -76,8 +79,7 @@ def main(
             options=options,
         )
     finally:  # on Ctrl-C too: what is computed is kept
-        if results:
-            _report(results, json, figure)
+        complete &= not results or _report(results, json, figure)
     if not complete:
         raise typer.Exit(1)
 
@@ -85,6 +87,7 @@ def main(
 def _check_early(options: dict[str, Any], layer: str, json: Path | None, figure: Path | None) -> None:
     """Refuse before anything is fetched or computed what the library would refuse after."""
     from embgeom.delta import METHODS
+    from embgeom.delta.checks import check_base, check_seed
     from embgeom.device import pick_device
     from embgeom.embeddings import LAYERS
     from embgeom.errors import choose
@@ -94,7 +97,9 @@ def _check_early(options: dict[str, Any], layer: str, json: Path | None, figure:
     choose("method", options["method"], METHODS)
     choose("metric", options["metric"], METRICS)
     choose("layer", layer, LAYERS)
-    cli.check_writable(json)
+    check_base(options["base"])
+    check_seed(options["seed"])
+    cli.check_writable(json, figure)
     if figure is not None:
         check_figure_path(figure)
     pick_device(options["device"])
@@ -135,15 +140,20 @@ def _measure(
     return complete
 
 
-def _report(results: list[HyperbolicityDistribution], json: Path | None, figure: Path | None) -> None:
-    if json is not None:
-        cli.write_json(json, results)
-    _print_values(results)
-    _print_witnesses(results)
+def _report(results: list[HyperbolicityDistribution], json: Path | None, figure: Path | None) -> bool:
+    """Write the files, then print; return whether all could be written."""
+    complete = json is None or cli.attempt(cli.write_json, json, results) is not None
     if figure is not None:
         from embgeom.plots import relative_delta_histogram, save_figure
 
-        save_figure(relative_delta_histogram(results), figure)
+        complete &= cli.attempt(save_figure, relative_delta_histogram(results), figure) is not None
+    try:
+        _print_values(results)
+        _print_witnesses(results)
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader has gone (`| head`), at which rich would end the program
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return complete
 
 
 def _print_values(results: list[HyperbolicityDistribution]) -> None:
@@ -154,9 +164,10 @@ def _print_values(results: list[HyperbolicityDistribution]) -> None:
         *(">points", ">δ", ">diameter", ">relative δ"),
         *([] if first.exact else [">at most"]),
     )
+    names = _names(results)
     for result in results:
         table.add_row(
-            *_names(result),
+            *names[id(result)],
             f"{result.n}" + (f" (+{result.left_out} left out)" if result.left_out else ""),
             f"{result.points:.0f}" if result.points.is_integer() else f"{result.points:.1f}",
             f"{result.delta:.4f}",
@@ -165,22 +176,26 @@ def _print_values(results: list[HyperbolicityDistribution]) -> None:
             *([] if first.exact else [_upper(result)]),
         )
     over = "prompts" if prompts else f"random subsets of {first.points:.0f} tokens"
+    skipped = sum(int(result.provenance.get("skipped") or 0) for result in results)
     cli.print_table(
         table,
         title=f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
         caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}"
-        + ("" if first.exact else "; at most: the mean of what the four-point value is at most"),
+        + ("" if first.exact else "; at most: the mean of what the four-point value is at most")
+        + (f"; {skipped} blank records were skipped" if skipped else ""),
     )
 
 
 def _print_witnesses(results: list[HyperbolicityDistribution]) -> None:
     cloud = "prompt" if results[0].level == "prompts" else "trial"
     table = cli.table(*(("model", "data") if cloud == "prompt" else ("model",)), f">{cloud}", ">relative δ", "tokens")
+    names = _names(results)
     for result in results:
         witness = result.witness
         # White space at the ends of a token would be lost in a table.
-        tokens = "  ".join(repr(token) if token.split() != [token] else token for token in witness.tokens)
-        table.add_row(*_names(result), str(witness.cloud), f"{witness.relative_delta:.5f}", escape(tokens))
+        shown = [repr(token) if token.split() != [token] else token for token in witness.tokens]
+        tokens = "  ".join(shown or (f"id {token}" for token in witness.token_ids))
+        table.add_row(*names[id(result)], str(witness.cloud), f"{witness.relative_delta:.5f}", escape(tokens))
     cli.print_table(table, title=f"The four tokens behind the largest relative δ ({cloud}s count from 0)")
 
 
@@ -188,9 +203,16 @@ def _upper(result: HyperbolicityDistribution) -> str:
     return "unknown" if result.relative_upper_bound is None else f"{result.relative_upper_bound:.5f}"
 
 
-def _names(result: HyperbolicityDistribution) -> list[str]:
-    names = [cli.short_name(result.model or ""), *([result.data or ""] if result.level == "prompts" else [])]
-    return [escape(name) for name in names]
+def _names(results: list[HyperbolicityDistribution]) -> dict[int, list[str]]:
+    """Return the cells that name each result, by its identity: model and, for prompts, data."""
+    models = cli.short_names([result.model or "" for result in results])
+    return {
+        id(result): [
+            escape(name)
+            for name in (models[result.model or ""], *([result.data or ""] if result.level == "prompts" else []))
+        ]
+        for result in results
+    }
 
 
 def _what(result: HyperbolicityDistribution) -> str:
@@ -202,7 +224,8 @@ def _what(result: HyperbolicityDistribution) -> str:
         return "four-point δ, exact"
     if result.exact:
         return "largest δ_p over all base points p: the four-point δ, exact"
-    return f"fixed-base δ_p, base point {result.base} (δ_p ≤ δ ≤ 2δ_p)"
+    bounds = "δ_p ≤ δ" if result.metric == "cosine" else "δ_p ≤ δ ≤ 2δ_p"
+    return f"fixed-base δ_p, base point {result.base} ({bounds})"
 
 
 if __name__ == "__main__":

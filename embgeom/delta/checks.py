@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from embgeom.delta import engine
@@ -13,7 +14,9 @@ from embgeom.progress import OnProgress
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["as_distances", "base_index", "require_at_least", "require_four"]
+__all__ = ["as_distances", "base_index", "check_base", "check_seed", "require_at_least", "require_four"]
+
+_BASES = ("first", "medoid", "all")
 
 # A fault below this share of the largest distance is rounding (of float32, say), and is repaired or passed over.
 _ROUNDING = 1e-6
@@ -33,9 +36,28 @@ def require_four(n: int) -> None:
 
 
 def require_at_least(name: str, value: int, least: int) -> None:
-    """Raise :class:`OptionError` if an option is below what makes sense."""
-    if value < least:
-        raise OptionError(f"{name} must be at least {least}, got {value}")
+    """Raise :class:`OptionError` if an option is no whole number or below what makes sense."""
+    if not isinstance(value, Integral) or value < least:
+        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def check_seed(seed: int) -> None:
+    """Raise :class:`OptionError` unless every generator takes ``seed``."""
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise OptionError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+
+
+def check_base(base: int | str) -> None:
+    """Raise :class:`OptionError` unless ``base`` is the name of a base point or a whole number."""
+    if base in _BASES:
+        return
+    try:
+        if isinstance(base, (str, Integral)):
+            int(base)
+            return
+    except ValueError:
+        pass
+    raise OptionError(f"unknown base {base!r}; choose {', '.join(_BASES)}, or an index")
 
 
 def as_distances(distances: Any, *, device: torch.device, on_progress: OnProgress | None = None) -> torch.Tensor:
@@ -114,10 +136,8 @@ def base_index(base: int | str, distances: torch.Tensor) -> int | None:
         return 0
     if base == "medoid":
         return int(distances.sum(1).argmin())
-    try:
-        index = int(base)
-    except ValueError:
-        raise OptionError(f"unknown base {base!r}; choose first, medoid, all, or an index") from None
+    check_base(base)
+    index = int(base)
     if not -n <= index < n:
         raise OptionError(f"base {index} is not an index of one of the {n} points")
     return index % n

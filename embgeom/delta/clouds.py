@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta import engine
-from embgeom.delta.checks import require_at_least, require_four
+from embgeom.delta.checks import check_base, check_seed, require_at_least, require_four
 from embgeom.delta.estimate import METHODS, hyperbolicity
 from embgeom.delta.records import HyperbolicityDistribution, Witness
-from embgeom.delta.rows import finite_rows, matrix_of, rows_used, token_ids_of
+from embgeom.delta.rows import matrix_of, rows_of, rows_used, token_ids_of
 from embgeom.device import pick_device
 from embgeom.embeddings import Embeddings
-from embgeom.errors import CorpusError, PointsError, choose
+from embgeom.errors import CorpusError, EqualPointsError, ModelError, PointsError, choose
 from embgeom.metric import METRICS
 from embgeom.progress import OnProgress, part, progress_of
 from embgeom.results import versions
@@ -92,6 +92,8 @@ def prompt_hyperbolicity(
     """
     choose("method", method, METHODS)
     choose("metric", metric, METRICS)
+    check_base(base)
+    check_seed(seed)
     token_ids = token_ids_of(embeddings, prompts)
     long_enough = np.flatnonzero([len(ids) >= 4 for ids in token_ids])
     if not len(long_enough):
@@ -100,7 +102,7 @@ def prompt_hyperbolicity(
         )
     where = pick_device(device)
     engine.prepare(show=progress)
-    rows, clouds = rows_used(matrix_of(embeddings), [token_ids[number] for number in long_enough])
+    rows, clouds = rows_used(matrix_of(embeddings), [token_ids[number] for number in long_enough], metric=metric)
     exact = method in ("exact", "auto") or (method == "base" and base == "all")
     with progress_of(f"δ of {len(clouds)} prompts", show=progress) as advance:
         if exact or (method == "base" and base == "first"):
@@ -111,7 +113,7 @@ def prompt_hyperbolicity(
             values = _one_by_one((rows[ids] for ids in clouds), len(clouds), seed, options, advance)
     measured = np.flatnonzero(values.diameter > 0)
     if not len(measured):
-        raise CorpusError(f"each of the {len(token_ids)} prompts repeats one token: every diameter is 0")
+        raise CorpusError(f"in each of the {len(clouds)} prompts all points are equal: every diameter is 0")
     return _summary(
         values.of(measured),
         embeddings,
@@ -168,7 +170,10 @@ def vocabulary_hyperbolicity(
     """
     choose("method", method, METHODS)
     choose("metric", metric, METRICS)
+    check_base(base)
+    check_seed(seed)
     require_at_least("trials", trials, 1)
+    require_at_least("points", points, 0)
     require_four(points)
     matrix = matrix_of(embeddings)
     if points > len(matrix):
@@ -179,16 +184,19 @@ def vocabulary_hyperbolicity(
     subsets = [np.sort(generator.choice(len(matrix), points, replace=False)) for _ in range(trials)]
     options = {"method": method, "metric": metric, "base": base, "quadruples": quadruples, "device": where}
     with progress_of(f"δ of {trials} × {points} tokens", show=progress) as advance:
-        clouds = (finite_rows(matrix, subset) for subset in subsets)
+        clouds = (rows_of(matrix, subset, metric=metric) for subset in subsets)
         values = _one_by_one(clouds, trials, seed, options, advance)
+    measured = np.flatnonzero(values.diameter > 0)
+    if not len(measured):
+        raise PointsError(f"in each of the {trials} trials all {points} points are equal: every diameter is 0")
     return _summary(
-        values,
+        values.of(measured),
         embeddings,
-        np.arange(trials),
+        measured,
         subsets,
         level="vocabulary",
         data=None,
-        left_out=0,
+        left_out=trials - len(measured),
         method=values.method,
         metric=metric,
         base=str(base) if method == "base" else None,
@@ -220,14 +228,16 @@ def _one_by_one(
     values = _Values(delta, upper, diameter, np.zeros((count, 4), dtype=np.int64), False, options["method"])
     seeds = np.random.SeedSequence(seed).generate_state(count)
     for number, cloud in enumerate(clouds):
-        if bool((cloud != cloud[0]).any()):
-            advance = part(on_progress, number / count, (number + 1) / count)
+        advance = part(on_progress, number / count, (number + 1) / count)
+        try:
             result = hyperbolicity(cloud, seed=int(seeds[number]), on_progress=advance, **options)
-            values.delta[number], values.diameter[number] = result.delta, result.diameter
-            values.upper[number] = np.nan if result.upper_bound is None else result.upper_bound
-            values.witness[number] = result.witness
-            values = replace(values, exact=result.exact, method=result.method)
-        on_progress((number + 1) / count)
+        except EqualPointsError:
+            continue
+        values.delta[number], values.diameter[number] = result.delta, result.diameter
+        values.upper[number] = np.nan if result.upper_bound is None else result.upper_bound
+        values.witness[number] = result.witness
+        values = replace(values, exact=result.exact, method=result.method)
+        advance(1)
     return values
 
 
@@ -244,7 +254,6 @@ def _summary(
     cloud = int(numbers[top])
     ids = [int(token_ids[cloud][point]) for point in values.witness[top]]
     model = embeddings if isinstance(embeddings, Embeddings) else None
-    tokens = () if model is None else tuple(map(str, model.tokenizer.convert_ids_to_tokens(ids)))
     upper = float((2 * values.upper / values.diameter).mean())
     return HyperbolicityDistribution(
         model=None if model is None else model.model,
@@ -257,11 +266,21 @@ def _summary(
         relative_upper_bound=None if np.isnan(upper) else upper,
         n=len(relative),
         points=float(np.mean([len(token_ids[number]) for number in numbers])),
-        witness=Witness(cloud, tuple(values.witness[top].tolist()), tuple(ids), tokens, float(relative[top])),
+        witness=Witness(
+            cloud, tuple(values.witness[top].tolist()), tuple(ids), _token_texts(model, ids), float(relative[top])
+        ),
         relative_deltas=tuple(relative.tolist()),
         versions=versions(),
         **known,
     )
+
+
+def _token_texts(model: Embeddings | None, ids: list[int]) -> tuple[str, ...]:
+    """Return the tokens as the vocabulary writes them; none where there is no tokenizer: a vocabulary needs none."""
+    try:
+        return () if model is None else tuple(map(str, model.tokenizer.convert_ids_to_tokens(ids)))
+    except ModelError:
+        return ()
 
 
 def _provenance(embeddings: Embeddings | Array, prompts: Any) -> dict[str, str | None]:
@@ -270,5 +289,5 @@ def _provenance(embeddings: Embeddings | Array, prompts: Any) -> dict[str, str |
         known |= {name: getattr(embeddings, name) for name in ("revision", "file", "tensor", "dtype")}
     if hasattr(prompts, "source"):
         known |= {name: getattr(prompts, name) for name in ("source", "field", "split")}
-        known["data_revision"] = prompts.revision
+        known |= {"data_revision": prompts.revision, "skipped": str(prompts.skipped)}
     return known

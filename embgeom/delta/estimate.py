@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from embgeom.delta import engine
 from embgeom.delta.bounds import Bracket, bracket
-from embgeom.delta.checks import base_index, require_at_least
+from embgeom.delta.checks import base_index, check_base, check_seed, require_at_least
 from embgeom.delta.found import Found
 from embgeom.delta.records import Hyperbolicity, QuadrupleSample
 from embgeom.delta.sampled import sample_quadruples
@@ -99,6 +99,8 @@ def hyperbolicity(
     choose("metric", metric, METRICS)
     if (points is None) == (distances is None):
         raise OptionError("give either points or distances")
+    check_base(base)
+    check_seed(seed)
     require_at_least("quadruples", quadruples, 2)
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, got {confidence}")

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from embgeom.corpus import Corpus
     from embgeom.metric import Array
 
-__all__ = ["finite_rows", "matrix_of", "rows_used", "token_ids_of"]
+__all__ = ["matrix_of", "rows_of", "rows_used", "token_ids_of"]
 
 
 def matrix_of(embeddings: Embeddings | Array) -> torch.Tensor:
     """Return the embedding matrix (vocabulary, d); raise :class:`PointsError` if it is none."""
     matrix = embeddings.matrix if isinstance(embeddings, Embeddings) else as_tensor(embeddings)
-    if matrix.ndim != 2:
-        raise PointsError(f"expected embeddings as a matrix (vocabulary, d), got shape {tuple(matrix.shape)}")
+    if matrix.ndim != 2 or matrix.is_complex():
+        shape = tuple(matrix.shape)
+        raise PointsError(f"expected embeddings as a real matrix (vocabulary, d), got {matrix.dtype} of shape {shape}")
     return matrix
 
 
@@ -44,44 +45,59 @@ def token_ids_of(
     listed: list[Any] = list(prompts)
     if not listed:
         raise CorpusError("there are no prompts")
+    if isinstance(prompts, str):
+        raise CorpusError("expected a list of prompts, got one text; for the prompts of a file use load_texts(path)")
     if isinstance(listed[0], str):
         if not isinstance(embeddings, Embeddings):
             raise OptionError("texts need Embeddings with a tokenizer; with a bare matrix, give token ids")
         # Fast tokenizers may carry a truncation length of their own (MiniLM: 128); a prompt is measured whole.
         listed = embeddings.tokenizer(listed, truncation=False, padding=False, verbose=False)["input_ids"]
-    return [np.asarray(ids, dtype=np.int64) for ids in listed]
+    return [_as_ids(ids, number) for number, ids in enumerate(listed)]
+
+
+def _as_ids(ids: Any, number: int) -> NDArray[np.int64]:
+    try:
+        array = np.asarray(ids)
+    except ValueError:
+        array = np.asarray(None)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise CorpusError(f"prompt {number}: expected a list of token ids, got {str(ids)[:40]!r}")
+    return array.astype(np.int64)
 
 
 def rows_used(
-    matrix: torch.Tensor, token_ids: Sequence[NDArray[np.int64]]
+    matrix: torch.Tensor, token_ids: Sequence[NDArray[np.int64]], *, metric: str
 ) -> tuple[torch.Tensor, list[NDArray[np.int64]]]:
     """Return the float64 rows of the token types that occur, and the prompts as indices into these rows.
 
     Raises
     ------
     PointsError
-        If a token id has no row, or its row is not finite.
+        If a token id has no row, or its row is not finite, or has no direction where ``metric`` wants one.
     """
     types, inverse = np.unique(np.concatenate(token_ids), return_inverse=True)
     if types[0] < 0 or types[-1] >= len(matrix):
         wrong = types[0] if types[0] < 0 else types[-1]
         raise PointsError(f"token id {wrong} has no row in the embedding matrix of {len(matrix)} tokens")
     ends = np.cumsum([len(ids) for ids in token_ids])[:-1]
-    return finite_rows(matrix, types), np.split(inverse.astype(np.int64, copy=False), ends)
+    return rows_of(matrix, types, metric=metric), np.split(inverse.astype(np.int64, copy=False), ends)
 
 
-def finite_rows(matrix: torch.Tensor, token_ids: NDArray[np.int64]) -> torch.Tensor:
-    """Return the rows of ``token_ids`` in float64; raise :class:`PointsError` if one is not finite, and name it."""
+def rows_of(matrix: torch.Tensor, token_ids: NDArray[np.int64], *, metric: str) -> torch.Tensor:
+    """Return the rows of ``token_ids`` in float64; raise :class:`PointsError` that names one ``metric`` cannot take."""
     import torch
 
     rows = matrix[torch.from_numpy(token_ids).to(matrix.device)].to(torch.float64)
     # The sum is one pass over what is almost always finite, and shows what is not.
-    if bool(rows.sum().isfinite()):
-        return rows
-    bad = (~rows.isfinite().all(1)).nonzero().flatten()
+    if not bool(rows.sum().isfinite()):
+        _refuse("hold NaN or inf", ~rows.isfinite().all(1), token_ids)
+    if metric != "euclidean":
+        _refuse("are zero and have no direction", ~rows.any(1), token_ids)
+    return rows
+
+
+def _refuse(fault: str, faulty: torch.Tensor, token_ids: NDArray[np.int64]) -> None:
+    bad = faulty.nonzero().flatten()
     if len(bad):
         first = int(token_ids[int(bad[0])])
-        raise PointsError(
-            f"{len(bad)} of {len(rows)} embeddings hold NaN or inf; the first is that of token id {first}"
-        )
-    return rows
+        raise PointsError(f"{len(bad)} of {len(faulty)} embeddings {fault}; the first is that of token id {first}")

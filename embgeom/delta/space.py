@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from embgeom.delta.checks import as_distances, require_four
 from embgeom.device import free_memory, require_memory
-from embgeom.errors import PointsError
+from embgeom.errors import EqualPointsError
 from embgeom.metric import as_points, diameter, pairwise_distances
 from embgeom.progress import OnProgress
 
@@ -92,5 +92,5 @@ def open_space(
 
 def _opened(space: Space) -> Space:
     if space.diameter == 0:
-        raise PointsError(f"all {space.n} points are equal: the diameter is 0 and 2δ/diameter is not defined")
+        raise EqualPointsError(f"all {space.n} points are equal: the diameter is 0 and 2δ/diameter is not defined")
     return space

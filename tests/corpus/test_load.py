@@ -211,7 +211,7 @@ def test_importing_is_light() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"),  # shared/assets/data/README.md
+    ("name", "count"),  # as the README of the data says
     [("gsm8k", 1319), ("aqua", 254), ("svamp", 1000), ("mawps", 238), ("boolq", 3270), ("arc_challenge", 1172)],
 )
 def test_the_real_test_sets(assets: Path, name: str, count: int) -> None:

@@ -129,12 +129,21 @@ def test_bad_prompts(matrix: np.ndarray) -> None:
         prompt_hyperbolicity(matrix, [])
     with pytest.raises(CorpusError, match=r"none of the 2 prompts has 4 tokens or more; .* 0 by definition"):
         prompt_hyperbolicity(matrix, [[1, 2, 3], []])
-    with pytest.raises(CorpusError, match="each of the 1 prompts repeats one token"):
+    with pytest.raises(CorpusError, match="in each of the 1 prompts all points are equal"):
         prompt_hyperbolicity(matrix, [[3, 3, 3, 3]])
     with pytest.raises(PointsError, match="token id 40 has no row in the embedding matrix of 40 tokens"):
         prompt_hyperbolicity(matrix, [[1, 2, 3, 40]])
     with pytest.raises(PointsError, match="token id -1 has no row"):
         prompt_hyperbolicity(matrix, [[1, 2, 3, -1]])
+    with pytest.raises(CorpusError, match="expected a list of prompts, got one text"):
+        prompt_hyperbolicity(matrix, "one two three four")
+    for bad in ([1, 2, 3, 4], [[1.5, 2.0, 3.0, 4.0]], [[[1, 2], [3, 4]]], [["a", "b", "c", "d"]]):
+        with pytest.raises(CorpusError, match="prompt 0: expected a list of token ids"):
+            prompt_hyperbolicity(matrix, bad)  # type: ignore[arg-type]
+    zero = matrix.copy()
+    zero[9] = 0
+    with pytest.raises(PointsError, match=r"1 of 4 embeddings are zero .* that of token id 9"):
+        prompt_hyperbolicity(zero, [[1, 2, 3, 9]], metric="angular")
     with pytest.raises(OptionError, match="texts need Embeddings with a tokenizer"):
         prompt_hyperbolicity(matrix, ["some text"])
 
@@ -150,14 +159,32 @@ def test_embeddings_that_are_not_finite(matrix: np.ndarray, bad: float) -> None:
         vocabulary_hyperbolicity(broken, points=40)
 
 
+def test_equal_trials_are_left_out_and_counted() -> None:
+    matrix = np.ones((40, 3))
+    matrix[:3] = cloud(3, 3, 0)
+    result = vocabulary_hyperbolicity(matrix, points=5, trials=20)
+    assert 0 < result.n < 20
+    assert result.n + result.left_out == 20
+    assert np.isfinite(result.relative_delta)
+    parallel = np.outer(np.arange(1, 9), [1.0, 2.0])  # one direction: all angles are 0
+    for method in ("base", "exact", "sample", "bounds"):
+        two = prompt_hyperbolicity(
+            np.concatenate([parallel, cloud(8, 2, 1)]),
+            [[0, 1, 2, 3], [8, 9, 10, 11, 12]],
+            metric="angular",
+            method=method,
+        )
+        assert (two.n, two.left_out) == (1, 1)
+
+
 def test_bad_counts(matrix: np.ndarray) -> None:
     with pytest.raises(PointsError, match="41 points were asked for and the vocabulary has 40 tokens"):
         vocabulary_hyperbolicity(matrix, points=41)
     with pytest.raises(PointsError, match="0 by definition"):
         vocabulary_hyperbolicity(matrix, points=3)
-    with pytest.raises(OptionError, match="trials must be at least 1, got 0"):
+    with pytest.raises(OptionError, match="trials must be a whole number of at least 1, got 0"):
         vocabulary_hyperbolicity(matrix, trials=0)
-    with pytest.raises(PointsError, match=r"expected embeddings as a matrix"):
+    with pytest.raises(PointsError, match=r"expected embeddings as a real matrix"):
         vocabulary_hyperbolicity(matrix[0])
     with pytest.raises(OptionError, match="unknown method"):
         prompt_hyperbolicity(matrix, [[1, 2, 3, 4]], method="guess")

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from embgeom import cli, load_embeddings, load_texts, prompt_hyperbolicity, vocabulary_hyperbolicity
 from embgeom.delta.__main__ import main
 from embgeom.demo import MODEL_DIR
+from embgeom.errors import InputError
 
 REQUIRED = [
     "model",
@@ -180,7 +181,7 @@ def test_embeddings_with_nan(run, tmp_path: Path, texts: Path) -> None:  # type:
         (["--data", "{texts}", "--field", "answer"], "question"),
         (["--points", "3"], "got 3 points; .* 0 by definition"),
         (["--points", "10000000"], "10000000 points were asked for and the vocabulary has"),
-        (["--trials", "0"], "trials must be at least 1"),
+        (["--trials", "0"], "trials must be a whole number of at least 1"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
         (["--metric", "taxicab"], "unknown metric 'taxicab'; choose one of: euclidean, angular, cosine"),
         (["--method", "guess"], "unknown method 'guess'"),
@@ -228,6 +229,68 @@ def test_wrong_usage(run) -> None:  # type: ignore[no-untyped-def]
     assert run("stray").code == 2
 
 
+def test_unwritable_places_are_refused_before_the_work(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    both = tmp_path / "both.svg"
+    for words, message in [
+        (["--json", tmp_path], "it is a folder"),
+        (["--figure", tmp_path / "folder.png"], "it is a folder"),
+        (["--json", tmp_path / ("x" * 300)], "name too long"),
+        (["--json", both, "--figure", both], "is to hold two results"),
+        (["--seed", -1], "seed must be a whole number"),
+        (["--device", "meta"], "device 'meta' cannot be used here"),
+    ]:
+        (tmp_path / "folder.png").mkdir(exist_ok=True)
+        done = run("--data", texts, *words)
+        assert (done.code, done.out) == (1, "")
+        assert re.fullmatch(r"error: [^\n]+\n", done.err)
+        assert message in done.err
+
+
+def test_a_result_that_cannot_be_written_is_still_printed(run, texts: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def full_disk(*_: object) -> None:
+        raise InputError("cannot write out.json: No space left on device")
+
+    monkeypatch.setattr("embgeom.results.write_text", full_disk)
+    done = run("--data", texts, "--json", tmp_path / "out.json", "--figure", tmp_path / "f.svg", "-q")
+    assert done.code == 1
+    assert "No space left" in done.err
+    assert "relative δ" in done.out
+    assert (tmp_path / "f.svg").exists()
+
+
+def test_a_vocabulary_needs_no_tokenizer(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = copy_of_demo(tmp_path)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    done = run("--model", folder, "--points", 20, "--trials", 2, "-q")
+    assert done.code == 0
+    assert done.out.count("id ") >= 4
+
+
+def test_equal_embeddings_are_left_out(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    same = torch.ones_like(load_embeddings("demo").matrix)
+    folder = copy_of_demo(tmp_path, **{"model.embed_tokens.weight": same})
+    done = run("--model", folder, "--points", 5, "--trials", 2, "-q")
+    assert (done.code, done.out) == (1, "")
+    assert "in each of the 2 trials all 5 points are equal" in done.err
+
+
+def test_models_of_one_name_are_told_apart(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folders = []
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        folders.append(copy_of_demo(tmp_path / place))
+    done = run("--model", *folders, "--points", 10, "--trials", 1, "-q")
+    assert all(str(folder) in done.out for folder in folders)
+
+
+def test_the_table_fits_a_terminal(run, texts: Path) -> None:  # type: ignore[no-untyped-def]
+    done = run("--data", texts, "demo", "--limit", 20, "-q")
+    rows = [line for line in done.out.splitlines() if line.startswith(("demo", "model", "─"))]
+    assert len(rows) == 8
+    assert max(map(len, rows)) <= 80
+
+
 # --------------------------------------------------------------------- processes
 
 
@@ -247,6 +310,26 @@ def test_as_a_process(texts: Path, tmp_path: Path) -> None:
     assert "relative δ" in done.stdout
     assert "Traceback" not in done.stderr
     assert len(json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))) == 1
+
+
+def test_a_reader_that_goes_away_costs_no_file(texts: Path, tmp_path: Path) -> None:
+    words = ["--data", str(texts), "--json", str(tmp_path / "o.json"), "--figure", str(tmp_path / "o.png"), "-q"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "embgeom.delta", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        err = running.stderr.read().decode()
+        assert running.wait(timeout=120) == 0, err
+    assert err == ""
+    assert {"o.json", "o.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_letters_that_the_locale_lacks(texts: Path) -> None:
+    done = process("--data", texts, "-q", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "relative ?" in done.stdout
 
 
 def test_bad_input_as_a_process() -> None:
@@ -269,6 +352,8 @@ def test_interrupt_keeps_what_is_done_and_leaves_no_half_file(tmp_path: Path) ->
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])},
+        # A run in the background has its interrupts ignored, and hands that on to its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as running:
         seen = ""
         assert running.stderr is not None

@@ -449,7 +449,13 @@ def test_triangles_of_a_large_matrix_are_sampled(monkeypatch: pytest.MonkeyPatch
         ({"method": "base", "base": 6}, "base 6 is not an index of one of the 6 points"),
         ({"device": "abacus"}, "device 'abacus' cannot be used here"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used here"),
-        ({"method": "sample", "quadruples": 1}, "quadruples must be at least 2, got 1"),
+        ({"method": "sample", "quadruples": 1}, "quadruples must be a whole number of at least 2, got 1"),
+        ({"method": "sample", "quadruples": 2.5}, "quadruples must be a whole number of at least 2, got 2.5"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
+        ({"seed": 0.5}, "seed must be a whole number from 0"),
+        ({"seed": 2**70}, "seed must be a whole number from 0"),
+        ({"method": "base", "base": None}, "unknown base None"),
+        ({"method": "base", "base": 1.7}, "unknown base 1.7"),
         ({"method": "sample", "confidence": 1.0}, "confidence must lie between 0 and 1"),
     ],
 )
@@ -458,6 +464,27 @@ def test_unknown_options(options: dict[str, object], message: str) -> None:
         hyperbolicity(cloud(6, 2, 0), **options)  # type: ignore[arg-type]
     assert isinstance(caught.value, ValueError)
     assert "\n" not in str(caught.value)
+
+
+def test_any_array_of_numbers() -> None:
+    x = cloud(20, 4, seed=1)
+    expected = hyperbolicity(x).delta
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    wants_gradient = torch.tensor(x, requires_grad=True)
+    backwards = x[::-1].copy()[::-1]
+    swapped = x.astype(x.dtype.newbyteorder())
+    for same in (x.tolist(), read_only, np.asfortranarray(x), backwards, swapped, wants_gradient, x.astype("g")):
+        assert hyperbolicity(same).delta == expected
+    d = cdist(x, x)
+    d.flags.writeable = False
+    assert hyperbolicity(distances=d).delta == pytest.approx(expected, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("bad", [[["a"]] * 4, [[1.0], [1.0, 2.0]] * 2, "text", [None] * 4, 5, [[1j]] * 4])
+def test_no_array_of_numbers(bad: object) -> None:
+    with pytest.raises(PointsError, match="expected"):
+        hyperbolicity(bad)  # type: ignore[arg-type]
 
 
 def test_points_or_distances() -> None:
