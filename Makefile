@@ -20,7 +20,8 @@ lint: $(VENV)/.tested ## set up, then ruff (check and format) and mypy
 	$(BIN)/mypy
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find embgeom hyplora tests benchmarks -name __pycache__ -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -19,7 +19,7 @@ __all__ = ["fixed_base"]
 _FIRST_PASS = 400_000  # matrix entries packed per chunk
 # (max,min) steps per chunk: about 0.2 and 15 ms, and twenty times that where float32 cannot tell anything.
 _MIN_COST, _MAX_COST = 1e7, 5e8
-_ALONE = 1e8
+_ALONE = 3e7
 
 
 @kernel
@@ -99,7 +99,7 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
         best: tuple[float, int, int, int] = best_of_pairs(distances, base, panels, part, scale, margin, bar)
         return best
 
-    # Less than this takes a millisecond or so, which is what handing work to other threads can cost.
+    # Less than this takes a fraction of a millisecond, as much as handing work to other threads can cost.
     threads = 1 if len(pairs) * _cost(n) < _ALONE else None
     chunks = -(-len(pairs) // per_chunk)
     best = max(run_chunks(search, chunks, on_progress=on_progress, threads=threads), key=lambda found: found[0])
