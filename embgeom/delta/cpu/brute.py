@@ -24,6 +24,8 @@ __all__ = ["best_of_tasks", "brute_force", "brute_force_from", "tasks_of_bases"]
 
 # (max,min) steps per chunk: about 0.1 and 15 ms, and twenty times that where float32 cannot tell anything.
 _MIN_COST, _MAX_COST = 4e6, 5e8
+# Less than this takes a fraction of a millisecond, as much as handing work to other threads can cost.
+_ALONE = 8e6
 
 
 @kernel
@@ -63,13 +65,14 @@ def best_of_tasks(
 
 def tasks_of_bases(n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the tasks of all bases 3 ≤ p < n, shape (tasks, 3), the largest first, and what each costs."""
-    tasks = []
-    for p in range(n - 1, 2, -1):
-        panels = -(-p // PANEL)
-        pairs = panels * (panels + 1) // 2
-        step = max(1, int(_MAX_COST // (PANEL * PANEL * p)))
-        tasks += [(p, start, min(pairs, start + step)) for start in range(0, pairs, step)]
-    table = np.array(tasks, np.int64)
+    bases = np.arange(n - 1, 2, -1)
+    panels = -(-bases // PANEL)
+    pairs = panels * (panels + 1) // 2
+    steps = np.maximum(1, (_MAX_COST // (PANEL * PANEL * bases)).astype(np.int64))
+    parts = -(-pairs // steps)  # one, but for thousands of points
+    base = np.repeat(np.arange(len(bases)), parts)
+    start = (np.arange(len(base)) - np.repeat(np.cumsum(parts) - parts, parts)) * steps[base]
+    table = np.column_stack([bases[base], start, np.minimum(pairs[base], start + steps[base])])
     cost = (table[:, 2] - table[:, 1]) * (PANEL * PANEL) * table[:, 0] + 4.0 * table[:, 0] ** 2
     return table, cost
 
@@ -119,7 +122,8 @@ def brute_force_from(
         )
         return found
 
-    best = max(run_chunks(search, len(parts), on_progress=on_progress), key=lambda found: found[0])
+    threads = 1 if float(cost.sum()) < _ALONE else None
+    best = max(run_chunks(search, len(parts), on_progress=on_progress, threads=threads), key=lambda found: found[0])
     witness = start if best[1] < 0 else (best[1], best[2], best[3], best[4])
     quads = n * (n - 1) * (n - 2) * (n - 3) // 24
     return Found(witness, best[0], "brute force", {"quads": quads})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ _FIRST_PASS = 400_000  # matrix entries packed per chunk
 # (max,min) steps per chunk: about 0.2 and 15 ms, and twenty times that where float32 cannot tell anything.
 _MIN_COST, _MAX_COST = 1e7, 5e8
 _ALONE = 3e7
+_KEPT = 2**20  # entries of a workspace that outlives its call: 4 MB
+_kept = threading.local()
 
 
 @kernel
@@ -79,7 +83,7 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
     distances = as_kernel_input(distances)
     n = len(distances)
     scale = power_of_two_scale(float(distances.max()))
-    panels = np.empty(panel_count(n) * n * PANEL, np.float32)
+    panels = _workspace(panel_count(n) * n * PANEL)
     rows = max(1, _FIRST_PASS // n)
 
     def pack(chunk: int) -> None:
@@ -105,6 +109,16 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
     best = max(run_chunks(search, chunks, on_progress=on_progress, threads=threads), key=lambda found: found[0])
     witness = first if best[1] < 0 else (base, best[1], best[2], best[3])
     return Found(witness, best[0], "fixed base", {"triples": n * (n - 1) * (n - 2) // 2})
+
+
+def _workspace(size: int) -> NDArray[np.float32]:
+    """Return an array to be filled; a small one is kept for the thread's next call: fresh memory is slow to touch."""
+    if size > _KEPT:
+        return np.empty(size, np.float32)
+    kept: NDArray[np.float32] | None = getattr(_kept, "panels", None)
+    if kept is None or len(kept) < size:
+        kept = _kept.panels = np.empty(size, np.float32)
+    return kept[:size]
 
 
 def _panel_pairs(panels: int) -> NDArray[np.int64]:
