@@ -360,7 +360,7 @@ class Bench:
 
     def _compile(self) -> list[Entry]:
         """Have everything compiled that compiles itself, so that no first call is timed that way."""
-        engine.prepare(show=False)
+        engine.prepare(torch.device("cpu"), show=False)
         matrix = embgeom.pairwise_distances(np.random.default_rng(0).normal(size=(60, 3))).numpy()
         for work in (*self._at_base.values(), *self._four.values()):
             work(matrix)

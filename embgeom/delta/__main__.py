@@ -86,19 +86,14 @@ def main(
 
 def _check_early(options: dict[str, Any], layer: str, json: Path | None, figure: Path | None) -> None:
     """Refuse before anything is fetched or computed what the library would refuse after."""
-    from embgeom.delta import METHODS
-    from embgeom.delta.checks import check_base, check_seed
+    from embgeom.delta.checks import check_options
     from embgeom.device import pick_device
     from embgeom.embeddings import LAYERS
     from embgeom.errors import choose
-    from embgeom.metric import METRICS
     from embgeom.plots import check_figure_path
 
-    choose("method", options["method"], METHODS)
-    choose("metric", options["metric"], METRICS)
+    check_options(**{name: options[name] for name in ("method", "metric", "base", "seed")})
     choose("layer", layer, LAYERS)
-    check_base(options["base"])
-    check_seed(options["seed"])
     cli.check_writable(json, figure)
     if figure is not None:
         check_figure_path(figure)

@@ -7,15 +7,16 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from embgeom.delta import engine
-from embgeom.errors import DistanceWarning, OptionError, PointsError
-from embgeom.metric import as_tensor
+from embgeom.errors import DistanceWarning, OptionError, PointsError, choose
+from embgeom.metric import METRICS, as_tensor
 from embgeom.progress import OnProgress
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["as_distances", "base_index", "check_base", "check_seed", "require_at_least", "require_four"]
+__all__ = ["METHODS", "as_distances", "base_index", "check_options", "require_at_least", "require_four"]
 
+METHODS = ("auto", "exact", "bounds", "base", "sample")
 _BASES = ("first", "medoid", "all")
 
 # A fault below this share of the largest distance is rounding (of float32, say), and is repaired or passed over.
@@ -39,6 +40,14 @@ def require_at_least(name: str, value: int, least: int) -> None:
     """Raise :class:`OptionError` if an option is no whole number or below what makes sense."""
     if not isinstance(value, Integral) or value < least:
         raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def check_options(*, method: str, metric: str, base: int | str, seed: int) -> None:
+    """Raise :class:`OptionError` for a value that is none of its option's, whether or not the option comes to bear."""
+    choose("method", method, METHODS)
+    choose("metric", metric, METRICS)
+    check_base(base)
+    check_seed(seed)
 
 
 def check_seed(seed: int) -> None:

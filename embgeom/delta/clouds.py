@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta import engine
-from embgeom.delta.checks import check_base, check_seed, require_at_least, require_four
-from embgeom.delta.estimate import METHODS, hyperbolicity
+from embgeom.delta.checks import check_options, require_at_least, require_four
+from embgeom.delta.estimate import hyperbolicity
 from embgeom.delta.records import HyperbolicityDistribution, Witness
 from embgeom.delta.rows import matrix_of, rows_of, rows_used, token_ids_of
 from embgeom.device import pick_device
 from embgeom.embeddings import Embeddings
-from embgeom.errors import CorpusError, EqualPointsError, ModelError, PointsError, choose
-from embgeom.metric import METRICS
+from embgeom.errors import CorpusError, EqualPointsError, ModelError, PointsError
 from embgeom.progress import OnProgress, part, progress_of
 from embgeom.results import versions
 
@@ -90,10 +89,7 @@ def prompt_hyperbolicity(
     OptionError
         For an unknown option.
     """
-    choose("method", method, METHODS)
-    choose("metric", metric, METRICS)
-    check_base(base)
-    check_seed(seed)
+    check_options(method=method, metric=metric, base=base, seed=seed)
     token_ids = token_ids_of(embeddings, prompts)
     long_enough = np.flatnonzero([len(ids) >= 4 for ids in token_ids])
     if not len(long_enough):
@@ -101,7 +97,7 @@ def prompt_hyperbolicity(
             f"none of the {len(token_ids)} prompts has 4 tokens or more; of fewer points δ is 0 by definition"
         )
     where = pick_device(device)
-    engine.prepare(show=progress)
+    engine.prepare(where, show=progress)
     rows, clouds = rows_used(matrix_of(embeddings), [token_ids[number] for number in long_enough], metric=metric)
     exact = method in ("exact", "auto") or (method == "base" and base == "all")
     with progress_of(f"δ of {len(clouds)} prompts", show=progress) as advance:
@@ -168,21 +164,19 @@ def vocabulary_hyperbolicity(
     OptionError
         For an unknown option.
     """
-    choose("method", method, METHODS)
-    choose("metric", metric, METRICS)
-    check_base(base)
-    check_seed(seed)
+    check_options(method=method, metric=metric, base=base, seed=seed)
     require_at_least("trials", trials, 1)
     require_at_least("points", points, 0)
     require_four(points)
     matrix = matrix_of(embeddings)
     if points > len(matrix):
         raise PointsError(f"{points} points were asked for and the vocabulary has {len(matrix)} tokens")
-    where = str(pick_device(device))
-    engine.prepare(show=progress)
+    where = pick_device(device)
+    engine.prepare(where, show=progress)
     generator = np.random.default_rng(seed)
-    subsets = [np.sort(generator.choice(len(matrix), points, replace=False)) for _ in range(trials)]
-    options = {"method": method, "metric": metric, "base": base, "quadruples": quadruples, "device": where}
+    # In random order, so that the first of them, the base point by default, is a random token too.
+    subsets = [generator.choice(len(matrix), points, replace=False) for _ in range(trials)]
+    options = {"method": method, "metric": metric, "base": base, "quadruples": quadruples, "device": str(where)}
     with progress_of(f"δ of {trials} × {points} tokens", show=progress) as advance:
         clouds = (rows_of(matrix, subset, metric=metric) for subset in subsets)
         values = _one_by_one(clouds, trials, seed, options, advance)
@@ -201,7 +195,7 @@ def vocabulary_hyperbolicity(
         metric=metric,
         base=str(base) if method == "base" else None,
         seed=seed,
-        device=where,
+        device=str(where),
         provenance=_provenance(embeddings, None),
     )
 

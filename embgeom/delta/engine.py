@@ -65,12 +65,12 @@ def backend_of(device: torch.device) -> Backend:
 
 
 @cache
-def prepare(*, show: bool) -> None:
-    """Compile the CPU kernels where that has not been done since they were installed, and say so.
+def prepare(device: torch.device, *, show: bool) -> None:
+    """Compile the CPU kernels, if they serve ``device`` and that has not been done since they were installed.
 
     The compiled code stays on disk beside the package (or in numba's cache folder), so that this happens once.
     """
-    if find_spec("numba") is None:
+    if backend_of(device) != "numba":
         return
     from embgeom.delta.cpu.compile import compile_kernel
     from embgeom.delta.cpu.warmth import Kernel, is_compiled

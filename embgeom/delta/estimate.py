@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from embgeom.delta import engine
 from embgeom.delta.bounds import Bracket, bracket
-from embgeom.delta.checks import base_index, check_base, check_seed, require_at_least
+from embgeom.delta.checks import base_index, check_options, require_at_least
 from embgeom.delta.found import Found
 from embgeom.delta.records import Hyperbolicity, QuadrupleSample
 from embgeom.delta.sampled import sample_quadruples
 from embgeom.delta.space import MatrixUse, Space, open_space
 from embgeom.device import pick_device
-from embgeom.errors import OptionError, choose
-from embgeom.metric import METRICS
+from embgeom.errors import OptionError
 from embgeom.progress import OnProgress, part, progress_of
 from embgeom.results import versions
 
 if TYPE_CHECKING:
     from embgeom.metric import Array
 
-__all__ = ["METHODS", "Method", "hyperbolicity"]
-
-Method = Literal["auto", "exact", "bounds", "base", "sample"]
-METHODS: tuple[str, ...] = get_args(Method)
+__all__ = ["hyperbolicity"]
 
 _MATRIX_USE: dict[str, MatrixUse] = {"sample": "if small", "bounds": "if it fits", "auto": "if it fits"}
 # Points up to which the exact value takes seconds, by what computes it.
@@ -95,17 +91,14 @@ def hyperbolicity(
     >>> round(hyperbolicity([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]).delta, 6)
     0.414214
     """
-    choose("method", method, METHODS)
-    choose("metric", metric, METRICS)
+    check_options(method=method, metric=metric, base=base, seed=seed)
     if (points is None) == (distances is None):
         raise OptionError("give either points or distances")
-    check_base(base)
-    check_seed(seed)
     require_at_least("quadruples", quadruples, 2)
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, got {confidence}")
     where = pick_device(device)
-    engine.prepare(show=progress)
+    engine.prepare(where, show=progress)
     with progress_of("δ", show=progress and on_progress is None) as bar:
         advance = on_progress or bar
         use = _MATRIX_USE.get(method, "always")

@@ -99,5 +99,5 @@ def rows_of(matrix: torch.Tensor, token_ids: NDArray[np.int64], *, metric: str) 
 def _refuse(fault: str, faulty: torch.Tensor, token_ids: NDArray[np.int64]) -> None:
     bad = faulty.nonzero().flatten()
     if len(bad):
-        first = int(token_ids[int(bad[0])])
+        first = min(int(token_ids[int(row)]) for row in bad)
         raise PointsError(f"{len(bad)} of {len(faulty)} embeddings {fault}; the first is that of token id {first}")

@@ -108,6 +108,15 @@ def test_vocabulary_trials_are_subsets(matrix: np.ndarray) -> None:
     assert brute_force_two_delta(cdist(x, x)) <= 2 * max(result.relative_deltas) * cdist(matrix, matrix).max()
 
 
+def test_the_base_of_a_subset_is_a_random_token(matrix: np.ndarray) -> None:
+    """Not, say, the one with the smallest id, which byte-pair vocabularies give to bytes and frequent pieces."""
+    bases = {
+        vocabulary_hyperbolicity(matrix, points=30, trials=1, method="base", seed=seed).witness.token_ids[0]
+        for seed in range(30)
+    }
+    assert len(bases) > 10  # of 30 draws out of 40 some 21 differ; the smallest of 30 is below 10 but for one in 10^5
+
+
 def test_whole_vocabulary_is_one_cloud(matrix: np.ndarray) -> None:
     result = vocabulary_hyperbolicity(matrix, points=40, trials=3)
     assert result.relative_delta_sd == 0
