@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "CorpusError",
+    "CountsError",
     "DistanceWarning",
     "EqualPointsError",
     "InputError",
@@ -31,6 +32,10 @@ class ModelError(InputError):
 
 class CorpusError(InputError):
     """Texts that cannot be found or read, or of which nothing is left."""
+
+
+class CountsError(InputError):
+    """Counts that are no counts, or too few different ones for the statistic to be defined."""
 
 
 class PointsError(InputError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from embgeom.corpus.load import Corpus, load_texts
+from embgeom.corpus.load import load_texts, stream_texts
 from embgeom.corpus.registry import DATASETS
+from embgeom.corpus.texts import Corpus, TextStream
 
-__all__ = ["DATASETS", "Corpus", "load_texts"]
+__all__ = ["DATASETS", "Corpus", "TextStream", "load_texts", "stream_texts"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from embgeom.errors import CorpusError
 
-__all__ = ["USUAL_FIELDS", "Collected", "collect_texts", "find_field"]
+__all__ = ["USUAL_FIELDS", "fields_of_first", "find_field", "text_of"]
 
 USUAL_FIELDS = (
     "instruction",
@@ -26,14 +25,6 @@ USUAL_FIELDS = (
     "body",
 )
 """Names under which a text is looked for, first match first; upper and lower case are the same."""
-
-
-class Collected(NamedTuple):
-    """Texts, the number of blank records that were left out, and the fields the texts came from."""
-
-    texts: tuple[str, ...]
-    skipped: int
-    fields: tuple[str, ...]
 
 
 def find_field(fields: Mapping[str, bool], source: str) -> str:
@@ -63,59 +54,32 @@ def find_field(fields: Mapping[str, bool], source: str) -> str:
     raise CorpusError(f"{source}: no field holds text; the fields there are: {', '.join(fields) or 'none'}")
 
 
-def collect_texts(
-    records: Iterable[tuple[str, object]], *, source: str, fields: tuple[str, ...] = (), limit: int | None = None
-) -> Collected:
-    """Take the text out of each record, until ``limit`` texts are found.
+def fields_of_first(record: object, source: str) -> tuple[str, ...]:
+    """Return the field that the first record has its text in; none if it has no fields."""
+    if not isinstance(record, Mapping):
+        return ()
+    return (find_field({name: isinstance(value, str | None) for name, value in record.items()}, source),)
+
+
+def text_of(record: object, fields: tuple[str, ...] | None, place: str) -> str | None:
+    """Return the text of a record as it stands there, unstripped; None if it is blank or null.
 
     Parameters
     ----------
-    records
-        Pairs of where the record stands ("record 3 (line 5)") and the record: a string, or a mapping. All must be
-        of one kind. Read lazily, and no further than needed.
-    source
-        What to call the data in an error.
+    record
+        A mapping, or a string.
     fields
-        The fields of a mapping that make up its text, joined by one space; empty: found from the first record.
-    limit
-        The number of texts to stop at.
-
-    Returns
-    -------
-    Collected
-        The texts as they stand in the records, unstripped. A blank or null text is left out and counted.
+        The fields of a mapping that make up the text, joined by one space; None where records are strings.
+    place
+        What to call the record in an error.
 
     Raises
     ------
     CorpusError
-        A record lacks the field, has something else than text there or is of another kind; the field cannot be
-        told; or there is no text at all.
+        The record is of another kind, lacks a field, has something else than text there, or half a surrogate pair.
     """
-    texts: list[str] = []
-    skipped = 0
-    plain: bool | None = None
-    for place, record in records:
-        if plain is None:
-            plain = isinstance(record, str)
-            fields = fields or _fields_of_first(record, source)
-            if plain and fields:
-                raise CorpusError(f"{source}: has no field {fields[0]!r}: its records are plain texts")
-        text = _plain_text(record, f"{source}: {place}") if plain else _joined(record, fields, f"{source}: {place}")
-        if text and not text.isspace():
-            texts.append(_checked(text, f"{source}: {place}"))
-        else:
-            skipped += 1
-        if limit is not None and len(texts) >= limit:
-            break
-    if not texts:
-        raise CorpusError(f"{source}: no texts: " + (f"all {skipped} records are blank" if skipped else "it is empty"))
-    return Collected(tuple(texts), skipped, fields)
-
-
-def _fields_of_first(record: object, source: str) -> tuple[str, ...]:
-    if not isinstance(record, Mapping):
-        return ()
-    return (find_field({name: isinstance(value, str | None) for name, value in record.items()}, source),)
+    text = _plain_text(record, place) if fields is None else _joined(record, fields, place)
+    return _checked(text, place) if text and not text.isspace() else None
 
 
 def _plain_text(record: object, place: str) -> str:

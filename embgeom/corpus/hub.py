@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from embgeom.corpus.fields import Collected, collect_texts, find_field
+from embgeom.corpus.fields import find_field
 from embgeom.errors import CorpusError
 
-__all__ = ["HubTexts", "texts_from_hub"]
+__all__ = ["HubRecords", "records_from_hub"]
 
 _PROBE_SECONDS = 6.0
 _SPLITS = ("test", "validation", "train")
 
 
-class HubTexts(NamedTuple):
-    """Texts of one split, and the commit they were read at (None when read from a cache without network)."""
+class HubRecords(NamedTuple):
+    """Records of one split, and the commit they are of (None when read from a cache without network).
 
-    collected: Collected
+    ``read`` begins at the first record each time it is called; the data stay on disk. ``fields`` hold the text.
+    """
+
+    read: Callable[[], Iterator[tuple[str, object]]]
+    fields: tuple[str, ...]
     split: str
     revision: str | None
 
 
-def texts_from_hub(
+def records_from_hub(
     hub_id: str,
     config: str | None,
     *,
     split: str | None = None,
     fields: tuple[str, ...] = (),
     revision: str | None = None,
-    limit: int | None = None,
     advice: str = "name a file instead",
-) -> HubTexts:
-    """Load the texts of a data set through ``datasets``.
+) -> HubRecords:
+    """Load a data set through ``datasets``.
 
     Parameters
     ----------
@@ -43,8 +46,6 @@ def texts_from_hub(
         None: test, else validation, else train, else the first there is.
     fields
         What makes up a text, joined by one space; empty: found as in a file.
-    limit
-        The number of texts to stop at.
     advice
         What to do without the Hub, for the error.
 
@@ -64,8 +65,11 @@ def texts_from_hub(
         if field not in dataset.column_names:
             raise CorpusError(f"{source}: has no field {field!r}; its fields are: {', '.join(dataset.column_names)}")
     rows = dataset.select_columns(list(fields))  # never decode an image or audio column beside the text
-    records = ((f"record {number}", row) for number, row in enumerate(rows, start=1))
-    return HubTexts(collect_texts(records, source=source, fields=fields, limit=limit), split, commit)
+
+    def read() -> Iterator[tuple[str, object]]:
+        return ((f"record {number}", row) for number, row in enumerate(rows, start=1))
+
+    return HubRecords(read, fields, split, commit)
 
 
 def _probe(hub_id: str, revision: str | None, advice: str) -> tuple[str | None, str]:

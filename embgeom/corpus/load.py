@@ -1,61 +1,25 @@
-"""The one door to texts: :func:`load_texts`."""
+"""The one door to texts: :func:`load_texts`, and :func:`stream_texts` for more of them than memory holds."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from embgeom.corpus.fields import Collected, collect_texts
 from embgeom.corpus.files import READERS, list_folder, read_records
-from embgeom.corpus.hub import texts_from_hub
+from embgeom.corpus.hub import records_from_hub
 from embgeom.corpus.registry import DATASETS, PaperDataset, dataset_of_hub_id, find_dataset, find_in_root
+from embgeom.corpus.texts import Corpus, TextStream
 from embgeom.errors import CorpusError, OptionError
 
-__all__ = ["Corpus", "load_texts"]
+__all__ = ["load_texts", "stream_texts"]
 
 _SPLIT_NAMES = ("test", "validation", "valid", "val", "dev", "train")
 _HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?::(?P<config>[\w.-]+))?", re.ASCII)
-
-
-@dataclasses.dataclass(frozen=True)
-class Corpus:
-    """Texts and where they came from.
-
-    Attributes
-    ----------
-    texts
-        In the order of the source, as they stand there; none is blank.
-    name
-        A short name for tables: ``gsm8k`` for ``data/gsm8k/test.json``, ``x`` for ``x.jsonl``.
-    source
-        The path, or the Hub id (with ``:config``), or a description of the built-in texts.
-    field
-        The field the texts were taken from (``"goal + sol1 + sol2"`` where several were joined); None for plain texts.
-    split
-        ``"test"``, ``"validation"``, ``"train"`` ...; None where the source does not say.
-    revision
-        The commit on the Hub; None for local data, and where a cached copy was read without network.
-    skipped
-        Blank records left out, up to the last text that was read.
-    """
-
-    texts: tuple[str, ...] = dataclasses.field(repr=False)
-    name: str
-    source: str
-    field: str | None = None
-    split: str | None = None
-    revision: str | None = None
-    skipped: int = 0
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.texts)
 
 
 def load_texts(
@@ -111,23 +75,55 @@ def load_texts(
     The paper's own files (LLM-Adapters) wrap each question in an instruction template, which the data sets on the
     Hub do not have: figures differ a little between the two.
     """
+    return stream_texts(name_or_path, field=field, limit=limit, data_root=data_root).collect()
+
+
+def stream_texts(
+    name_or_path: str | os.PathLike[str],
+    *,
+    field: str | None = None,
+    limit: int | None = None,
+    data_root: str | os.PathLike[str] | None = None,
+) -> TextStream:
+    """Find the texts that :func:`load_texts` would load, to be read one by one, each time they are iterated over.
+
+    Of a file with lines, of parquet and of a data set of the Hub (which is kept on disk) no more than a batch is in
+    memory at a time; a .json file of one document is parsed whole.
+
+    Parameters
+    ----------
+    name_or_path, field, limit, data_root
+        As :func:`load_texts` takes them.
+
+    Returns
+    -------
+    TextStream
+        What is wrong inside of a file is found only when its texts are read.
+
+    Raises
+    ------
+    CorpusError
+        Nothing of that name; the Hub out of reach, or the data set gated.
+    OptionError
+        ``limit`` below 1.
+    """
     if limit is not None and limit < 1:
         raise OptionError(f"limit must be at least 1, got {limit}")
     name = name_or_path if isinstance(name_or_path, str) else ""
     if name == "demo":
-        return _load_demo(field, limit)
+        return _demo(field, limit)
     if _is_bare(name):
         dataset, root = find_dataset(name), _checked_root(data_root)
         if root is not None and (local := find_in_root(root, name)) is not None:
-            return _load_file(local, field, limit, name=dataset.name if dataset else name)
+            return _file(local, field, limit, name=dataset.name if dataset else name)
         if dataset is not None:
-            return _load_paper(dataset, field, limit, root)
+            return _paper(dataset, field, limit, root)
     path = Path(os.path.expanduser(name_or_path))
     if str(name_or_path) and os.path.exists(path):  # Path("") is the current folder
         path = _file_in_folder(path) if path.is_dir() else path
-        return _load_file(path, field, limit, name=_short_name(path))
+        return _file(path, field, limit, name=_short_name(path))
     if path.suffix.lower() not in READERS and (hub := _HUB_ID.fullmatch(name)):
-        return _load_hub_id(hub["id"], hub["config"], field, limit)
+        return _hub_id(hub["id"], hub["config"], field, limit)
     raise CorpusError(_nothing_found(os.fspath(name_or_path)))
 
 
@@ -147,57 +143,56 @@ def _checked_root(data_root: str | os.PathLike[str] | None) -> Path | None:
     return root
 
 
-def _load_demo(field: str | None, limit: int | None) -> Corpus:
-    from embgeom.demo.texts import demo_texts
-
-    records = ((f"text {number}", text) for number, text in enumerate(demo_texts(), start=1))
-    found = collect_texts(records, source="demo", fields=_named(field), limit=limit)
+def _demo(field: str | None, limit: int | None) -> TextStream:
     # The texts belong to the Python that runs, so its version is part of where they came from.
     source = f"pydoc_data.topics of Python {platform.python_version()}"
-    return _corpus(found, name="demo", source=source)
+    return TextStream(_demo_records, name="demo", source=source, called="demo", fields=_named(field), limit=limit)
 
 
-def _load_file(path: Path, field: str | None, limit: int | None, *, name: str) -> Corpus:
-    found = collect_texts(read_records(path, field), source=str(path), fields=_named(field), limit=limit)
+def _demo_records() -> Iterator[tuple[str, object]]:
+    from embgeom.demo.texts import demo_texts
+
+    return ((f"text {number}", text) for number, text in enumerate(demo_texts(), start=1))
+
+
+def _file(path: Path, field: str | None, limit: int | None, *, name: str) -> TextStream:
     split = path.stem.lower() if path.stem.lower() in _SPLIT_NAMES else None
-    return _corpus(found, name=name, source=str(path), split=split)
+    read = partial(read_records, path, field)
+    return TextStream(read, name=name, source=str(path), fields=_named(field), limit=limit, split=split)
 
 
-def _load_paper(dataset: PaperDataset, field: str | None, limit: int | None, root: Path | None = None) -> Corpus:
+def _paper(dataset: PaperDataset, field: str | None, limit: int | None, root: Path | None = None) -> TextStream:
     wanted = f"{dataset.name}/{dataset.local_file}"
     advice = f"put {wanted} below {root}" if root else f"give a folder with {wanted} as --data-root (data_root=...)"
-    hub = texts_from_hub(
+    return _hub(
         dataset.hub_id,
         dataset.config,
+        name=dataset.name,
         split=dataset.split,
         fields=_named(field) or dataset.fields,
         revision=dataset.revision,
         limit=limit,
         advice=f"{advice}, or name a file",
     )
-    source = f"{dataset.hub_id}:{dataset.config}" if dataset.config else dataset.hub_id
-    return _corpus(hub.collected, name=dataset.name, source=source, split=hub.split, revision=hub.revision)
 
 
-def _load_hub_id(hub_id: str, config: str | None, field: str | None, limit: int | None) -> Corpus:
+def _hub_id(hub_id: str, config: str | None, field: str | None, limit: int | None) -> TextStream:
     if (dataset := dataset_of_hub_id(hub_id, config)) is not None:
-        return _load_paper(dataset, field, limit)
+        return _paper(dataset, field, limit)
     # It looks like a path as well, and a mistyped path is the likelier reason for failure.
     advice = f"name a local file or folder (there is none at {hub_id})"
-    hub = texts_from_hub(hub_id, config, fields=_named(field), limit=limit, advice=advice)
-    name, source = hub_id.rpartition("/")[2], f"{hub_id}:{config}" if config else hub_id
-    return _corpus(hub.collected, name=name, source=source, split=hub.split, revision=hub.revision)
+    return _hub(hub_id, config, name=hub_id.rpartition("/")[2], fields=_named(field), limit=limit, advice=advice)
+
+
+def _hub(hub_id: str, config: str | None, *, name: str, limit: int | None, **options: Any) -> TextStream:
+    found = records_from_hub(hub_id, config, **options)
+    source = f"{hub_id}:{config}" if config else hub_id
+    fields, split, revision = found.fields, found.split, found.revision
+    return TextStream(found.read, name=name, source=source, fields=fields, limit=limit, split=split, revision=revision)
 
 
 def _named(field: str | None) -> tuple[str, ...]:
     return () if field is None else (field,)
-
-
-def _corpus(
-    found: Collected, *, name: str, source: str, split: str | None = None, revision: str | None = None
-) -> Corpus:
-    field = " + ".join(found.fields) or None
-    return Corpus(found.texts, name, source, field, split, revision, found.skipped)
 
 
 def _file_in_folder(folder: Path) -> Path:

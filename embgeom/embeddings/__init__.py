@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from embgeom.embeddings.load import LAYERS, Embeddings, load_embeddings
+from embgeom.embeddings.tokenizer import load_tokenizer
 
-__all__ = ["LAYERS", "Embeddings", "load_embeddings"]
+__all__ = ["LAYERS", "Embeddings", "load_embeddings", "load_tokenizer"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from embgeom.embeddings.architecture import embedding_parameter, match_checkpoint_key
 from embgeom.embeddings.checkpoint import read_tensor
 from embgeom.embeddings.messages import quote
-from embgeom.embeddings.source import HubRepository, Source, find_source
+from embgeom.embeddings.source import Source, find_source
+from embgeom.embeddings.tokenizer import tokenizer_of
 from embgeom.errors import ModelError, OptionError, choose
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["LAYERS", "Embeddings", "load_embeddings"]
 
 LAYERS = ("input", "output")
-_TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,27 +60,7 @@ class Embeddings:
         ModelError
             If the model has none that can be loaded.
         """
-        from transformers import AutoTokenizer
-
-        for file in _TOKENIZER_FILES:
-            self._source.find(file)  # fails at once where the Hub no longer answers, AutoTokenizer only after minutes
-        on_hub = isinstance(self._source, HubRepository) and self._source.online
-        place = self.model if on_hub else str(_config_path(self._source).parent)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                place, revision=self.revision, local_files_only=not on_hub, trust_remote_code=False
-            )
-        except Exception as error:  # transformers raises whatever its many tokenizers raise
-            raise self._no_tokenizer(quote(error)) from None
-        # Without its files transformers may hand out one that knows next to nothing and makes every word unknown.
-        if len(tokenizer) - len(tokenizer.all_special_tokens) < 2:
-            raise self._no_tokenizer("only special tokens are known")
-        return tokenizer
-
-    def _no_tokenizer(self, reason: str) -> ModelError:
-        return ModelError(
-            f"model {self.model!r}: its tokenizer cannot be loaded; has it a tokenizer.json or the like? ({reason})"
-        )
+        return tokenizer_of(self._source)
 
     def __len__(self) -> int:
         """Return the number of tokens in the vocabulary."""

@@ -11,6 +11,7 @@ from embgeom.results import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "check_figure_path", "new_axes", "save_figure"]
 
@@ -38,14 +39,14 @@ def check_figure_path(path: str | Path) -> None:
         raise OptionError(f"figure {str(path)!r}: there is no folder {target.parent}")
 
 
-def save_figure(axes: Axes, path: str | Path) -> bool:
-    """Write the figure that ``axes`` are in, in the format that the file's name asks for, whole or not at all.
+def save_figure(drawn: Axes | Figure, path: str | Path) -> bool:
+    """Write a figure, or the one that axes are in, in the format that the file's name asks for, whole or not at all.
 
     Return True when done.
     """
     check_figure_path(path)
     buffer = io.BytesIO()
-    figure: Any = axes.figure
+    figure: Any = drawn.figure  # that of a figure is itself
     figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=200)
     write_bytes(path, buffer.getvalue())
     return True

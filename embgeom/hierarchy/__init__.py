@@ -1,0 +1,8 @@
+"""Norm as a sign of hierarchy: groups of words, numbers by digits, general words against specific ones.
+
+Names load when first used (see ``__init__.pyi``).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

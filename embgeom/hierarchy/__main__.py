@@ -1,0 +1,198 @@
+"""``python -m embgeom.hierarchy``: hierarchy in the norms of a model's embeddings and in their distances."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from embgeom import cli
+
+if TYPE_CHECKING:
+    from embgeom.embeddings import Embeddings
+    from embgeom.hierarchy.summary import Hierarchy
+    from embgeom.trees import TreeFit
+
+
+def main(
+    model: cli.ModelOption = ["demo"],  # noqa: B006  (typer copies it)
+    data: cli.DataOption = ["demo"],  # noqa: B006
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML or JSON with your own groups, in the order to test: `{general: [animal], specific: [dog]}`. "
+            "Default: the paper's.",
+            metavar="FILE",
+        ),
+    ] = None,
+    tree_tokens: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file with the words to fit trees to, one a line. Default: those of the groups.", metavar="FILE"
+        ),
+    ] = None,
+    layer: cli.LayerOption = "input",
+    revision: cli.RevisionOption = None,
+    field: cli.FieldOption = None,
+    data_root: cli.DataRootOption = None,
+    limit: cli.LimitOption = None,
+    seed: cli.SeedOption = 0,
+    json: cli.JsonOption = None,
+    figure: cli.FigureOption = None,
+    quiet: cli.QuietOption = False,
+) -> None:
+    """Look for hierarchy in token embeddings: in norms, and in trees fitted to distances.
+
+    Norms of groups of words, of numbers by digits, of general words and specific ones. --data gives the frequencies.
+    A word is the one token that it is after a space; others are left out and named.
+
+    Example: python -m embgeom.hierarchy --model demo --data gsm8k --figure hierarchy.png
+    """
+    words = _check_early(groups, layer, seed, json, figure)
+    leaves = [word for group in words.values() for word in group] if tree_tokens is None else _read_words(tree_tokens)
+    cli.quieten_libraries()
+    results: list[Hierarchy] = []
+    complete = False
+    try:
+        complete = _measure(
+            results,
+            model,
+            data or ["demo"],
+            words,
+            leaves,
+            source={"layer": layer, "revision": revision},
+            texts={"field": field, "limit": limit, "data_root": data_root},
+            seed=seed,
+            progress=not quiet,
+        )
+    finally:  # on Ctrl-C too: what is computed is kept
+        complete &= not results or _report(results, json, figure)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _check_early(
+    groups: Path | None, layer: str, seed: int, json: Path | None, figure: Path | None
+) -> dict[str, tuple[str, ...]]:
+    """Refuse before anything is fetched or computed what the library would refuse after; return the groups."""
+    from embgeom.embeddings import LAYERS
+    from embgeom.errors import OptionError, choose
+    from embgeom.hierarchy.groups import PAPER_GROUPS, read_groups
+    from embgeom.plots import check_figure_path
+
+    choose("layer", layer, LAYERS)
+    if seed < 0:
+        raise OptionError(f"seed must be a whole number of at least 0, got {seed}")
+    cli.check_writable(json, figure)
+    if figure is not None:
+        check_figure_path(figure)
+    return PAPER_GROUPS if groups is None else read_groups(groups)
+
+
+def _measure(
+    results: list[Hierarchy],
+    models: list[str],
+    data: list[str],
+    groups: dict[str, tuple[str, ...]],
+    leaves: list[str],
+    *,
+    source: dict[str, Any],
+    texts: dict[str, Any],
+    seed: int,
+    progress: bool,
+) -> bool:
+    """Append one result per model and data set; say what fails and go on; return whether nothing did."""
+    from embgeom.corpus import load_texts
+    from embgeom.counts import token_counts
+    from embgeom.embeddings import load_embeddings
+    from embgeom.hierarchy import Hierarchy, digit_norms, general_specific, group_statistics
+
+    corpora = [cli.attempt(load_texts, name, **texts) for name in data]
+    complete = None not in corpora
+    if not any(corpora):
+        return False
+    for name in models:
+        embeddings = cli.attempt(load_embeddings, name, **source)
+        # Without a tokenizer nothing below has a meaning: say so once.
+        tokenizer = None if embeddings is None else cli.attempt(getattr, embeddings, "tokenizer")
+        if embeddings is None or tokenizer is None:
+            complete = False
+            continue
+        digits = cli.attempt(digit_norms, embeddings)
+        trees = _fit_trees(embeddings, leaves)
+        for corpus in filter(None, corpora):
+            counts = cli.attempt(token_counts, corpus, tokenizer, name=name, progress=progress)
+            if counts is None:
+                complete = False
+                continue
+            measured = Hierarchy(
+                model=embeddings.model,
+                layer=embeddings.layer,
+                data=counts.data,
+                groups=cli.attempt(group_statistics, embeddings, groups, counts, seed=seed),
+                digits=digits,
+                pairs=cli.attempt(general_specific, embeddings, counts, seed=seed),
+                trees=trees,
+            )
+            parts = (measured.groups, measured.digits, measured.pairs, measured.trees or None)
+            complete &= None not in parts
+            if any(parts):
+                results.append(measured)
+    return complete
+
+
+def _fit_trees(embeddings: Embeddings, words: list[str]) -> tuple[TreeFit, ...]:
+    """Fit a tree by each method; where the input is at fault, say so once and fit none."""
+    from embgeom.trees import METHODS, token_tree
+
+    fits: list[TreeFit] = []
+    for method in METHODS:
+        fit = cli.attempt(token_tree, embeddings, words, method=method)
+        if fit is None:
+            return ()
+        fits.append(fit)
+    return tuple(fits)
+
+
+def _read_words(path: Path) -> list[str]:
+    """Return the lines of a text file that are not blank; raise :class:`InputError` if there are none."""
+    from embgeom.errors import InputError
+
+    try:
+        words = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"tree tokens {path}: cannot be read: {getattr(error, 'strerror', None) or 'no UTF-8'}"
+        ) from None
+    found = [word.strip() for word in words if word.strip()]
+    if not found:
+        raise InputError(f"tree tokens {path}: the file is empty; expected words, one a line")
+    return found
+
+
+def _report(results: list[Hierarchy], json: Path | None, figure: Path | None) -> bool:
+    """Write the files, then print; return whether all could be written."""
+    complete = json is None or cli.attempt(cli.write_json, json, results) is not None
+    if figure is not None:
+        from embgeom.plots import hierarchy_grid, save_figure
+
+        complete &= cli.attempt(save_figure, hierarchy_grid(results), figure) is not None
+    from embgeom.hierarchy import tables
+
+    names = cli.short_names([result.model for result in results])
+    try:
+        tables.print_groups([(names[result.model], result.groups) for result in results if result.groups])
+        tables.print_digits({names[result.model]: result.digits for result in results if result.digits})
+        tables.print_pairs([(names[result.model], result.pairs) for result in results if result.pairs])
+        tables.print_trees({names[result.model]: result.trees for result in results if result.trees})
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader has gone (`| head`), at which rich would end the program
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return complete
+
+
+if __name__ == "__main__":
+    cli.run(main)
