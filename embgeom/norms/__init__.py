@@ -1,0 +1,8 @@
+"""How often a token occurs against how long its embedding is.
+
+Names load when first used (see ``__init__.pyi``).
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
