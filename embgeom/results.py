@@ -18,7 +18,7 @@ from embgeom.errors import InputError
 
 __all__ = ["Record", "versions", "write_bytes", "write_text"]
 
-_REPORTED = ("embgeom", "numpy", "torch", "numba", "transformers", "tokenizers", "safetensors")
+_REPORTED = ("embgeom", "numpy", "scipy", "torch", "numba", "transformers", "tokenizers", "safetensors")
 
 
 @dataclasses.dataclass(frozen=True)
