@@ -1,18 +1,18 @@
 from .common import check_figure_path as check_figure_path
 from .common import save_figure as save_figure
 from .delta import relative_delta_histogram as relative_delta_histogram
+from .delta_plot import q_histogram as q_histogram
 from .frequency import frequency_distribution as frequency_distribution
 from .frequency import frequency_grid as frequency_grid
 from .hierarchy import general_against_specific as general_against_specific
 from .hierarchy import group_norms as group_norms
 from .hierarchy import hierarchy_grid as hierarchy_grid
 from .hierarchy import norms_by_digits as norms_by_digits
-from .trees import draw_poincare_disc as draw_poincare_disc
-from .trees import draw_tree as draw_tree
-from .delta_plot import delta_plot as delta_plot
-from .spaces import space_ruler as space_ruler
-
 from .norms import mean_frequency_by_norm as mean_frequency_by_norm
 from .norms import mean_norm_by_frequency as mean_norm_by_frequency
 from .norms import norm_grid as norm_grid
+from .spaces import space_ruler as space_ruler
+from .trees import draw_poincare_disc as draw_poincare_disc
+from .trees import draw_tree as draw_tree
+
 __all__: list[str]

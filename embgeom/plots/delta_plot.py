@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from embgeom.treelikeness.records import TreeLikeness, TreeLikenessDistribution
 
-__all__ = ["delta_plot"]
+__all__ = ["q_histogram"]
 
 _BINS = 50  # in the figure; the records hold a multiple
 
 
-def delta_plot(
+def q_histogram(
     results: Sequence[TreeLikeness | TreeLikenessDistribution],
     *,
     labels: Sequence[str] | None = None,

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from embgeom.plots import delta_plot, save_figure, space_ruler
+from embgeom.plots import q_histogram, save_figure, space_ruler
 from embgeom.spaces import measure_spaces, random_tree
 from embgeom.treelikeness import tree_likeness, vocabulary_tree_likeness
 from tests.oracles import cloud
 
 
-def test_delta_plot_is_a_density_of_the_histogram(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_q_histogram_is_a_density_of_the_histogram(tmp_path) -> None:  # type: ignore[no-untyped-def]
     one = tree_likeness(cloud(30, 3, 0))
     many = vocabulary_tree_likeness(cloud(60, 20, 0), points=20, trials=5)
-    axes = delta_plot([one, many])
+    axes = q_histogram([one, many])
     for patch, result in zip(axes.patches, (one, many), strict=True):
         heights, edges, _ = patch.get_data()  # type: ignore[attr-defined]
         assert (heights * np.diff(edges)).sum() == pytest.approx(1)
@@ -33,7 +33,7 @@ def test_delta_plot_is_a_density_of_the_histogram(tmp_path) -> None:  # type: ig
 def test_labels_and_axes() -> None:
     axes = Figure().add_subplot()
     tree = tree_likeness(distances=random_tree(20, 0))
-    assert delta_plot([tree], labels=["a tree"], axes=axes) is axes
+    assert q_histogram([tree], labels=["a tree"], axes=axes) is axes
     assert axes.get_legend().get_texts()[0].get_text() == "a tree: mean q 0.000"
     assert axes.get_xlim() == (0, 1)
 
