@@ -28,14 +28,14 @@ from .metric import pairwise_distances as pairwise_distances
 from .norms import NormAnalysis as NormAnalysis
 from .norms import frequency_norms as frequency_norms
 from .norms import token_norms as token_norms
-from .trees import TreeFit as TreeFit
-from .trees import fit_tree as fit_tree
-from .trees import token_tree as token_tree
 from .treelikeness import TreeLikeness as TreeLikeness
 from .treelikeness import TreeLikenessDistribution as TreeLikenessDistribution
 from .treelikeness import prompt_tree_likeness as prompt_tree_likeness
 from .treelikeness import tree_likeness as tree_likeness
 from .treelikeness import vocabulary_tree_likeness as vocabulary_tree_likeness
+from .trees import TreeFit as TreeFit
+from .trees import fit_tree as fit_tree
+from .trees import token_tree as token_tree
 
 __version__: str
 __all__: list[str]

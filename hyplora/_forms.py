@@ -1,0 +1,182 @@
+"""What each form of HypLoRA does to one token, and its derivative, in numbers no wider than the rank.
+
+Every form is Δ = scaling · g · B h. In ``space`` and ``simplified``, h = u = A x; in ``time``, h = (h_t, h_s) is the
+hidden point (u_t, u) divided by √K cosh θ, which keeps it finite. The gate g depends on ‖x‖ and on p = ‖B h‖, and p²
+is hᵀ(BᵀB)h. Notation: s = √K, R = c s, θ = ‖x‖/R, ψ = arsinh(e^μ p) the hyperbolic length of the output.
+
+    space       h = A x                         μ = log(sinh θ / θ) - log R      g = s ψ / p
+    time        h_s = a + b A x, h_t = √(‖h_s‖² + sech² θ), a = A[:, 0], b = tanh θ / (θ R)
+                                                μ = log cosh θ                   g = s ψ / p
+    simplified  h = A x, f = 2c / (c² + K ‖x‖²)                                  g = f / (1 + s √(f² p² + K))
+
+Tensors here are float64 for factors in float32 and float64, float32 for those of 16 bits (:func:`wide_dtype`): (N, r)
+the rank's, (N,) one number per token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hyplora._radial import arsinh_exp, log_cosh, log_sinhc, over_sinhc, tanhc, xcothx
+
+__all__ = ["Gated", "Slopes", "gated", "gram_of", "slopes", "wide_dtype"]
+
+# Where B h = 0 the gate is its limit, s e^μ, and that can overflow. μ stops at this, far enough from the end of the
+# range for the gate's square, and for g h in the dtype of the products. Where B h ≠ 0, g is what it is.
+_LARGEST_MU = {torch.float64: 345.0, torch.float32: 69.0, torch.bfloat16: 40.0, torch.float16: 9.0}
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What the forward pass makes of a token.
+
+    Attributes
+    ----------
+    hidden : Tensor
+        h (N, r), with the time coordinate first, (N, r + 1), in the form ``time``.
+    gain : Tensor
+        g (N,).
+    psi : Tensor
+        ψ (N,); the form ``simplified`` has f there.
+    square : Tensor
+        p² (N,).
+    product : Tensor
+        BᵀB h, like ``hidden``.
+    """
+
+    hidden: Tensor
+    gain: Tensor
+    psi: Tensor
+    square: Tensor
+    product: Tensor
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Derivatives of the loss.
+
+    Attributes
+    ----------
+    rank : Tensor
+        By A x, (N, r).
+    pull : Tensor
+        By x along x, (N,): the gradient by x is ``rank @ A + pull · x``.
+    outer : Tensor
+        Symmetric (r, r), or (r + 1, r + 1): the part of B's gradient that comes from p² is ``B @ outer``.
+    column : Tensor or None
+        By a, (r,), in the form ``time``.
+    log_curvature, log_scale : Tensor
+        By log K and log c, of no dimension.
+    """
+
+    rank: Tensor
+    pull: Tensor
+    outer: Tensor
+    column: Tensor | None
+    log_curvature: Tensor
+    log_scale: Tensor
+
+
+def gated(
+    form: str, u: Tensor, norm: Tensor, column: Tensor | None, gram: Tensor, K: Tensor, c: Tensor, dtype: torch.dtype
+) -> Gated:
+    """Return h and g from u = A x (N, r), ‖x‖ (N,), a (r,) and BᵀB; ``dtype`` is that in which g h must be finite."""
+    s = K.sqrt()
+    theta = norm / (c * s)
+    hidden = u
+    if column is not None:
+        hidden = column + (tanhc(theta) / (c * s)).unsqueeze(-1) * u
+        time = (hidden.square().sum(-1) + torch.exp(-2.0 * log_cosh(theta))).sqrt()
+        hidden = torch.cat((time.unsqueeze(-1), hidden), dim=-1)
+    product = hidden @ gram
+    square = (hidden * product).sum(-1).abs()
+    if form == "simplified":
+        f = 2.0 * c / (c * c + K * norm.square())
+        return Gated(hidden, f / (1.0 + s * (f * f * square + K).sqrt()), f, square, product)
+    mu = log_cosh(theta) if form == "time" else log_sinhc(theta) - torch.log(c * s)
+    psi = arsinh_exp(mu + 0.5 * torch.log(square))
+    limit = torch.exp(_stopped(mu, hidden, s, dtype))
+    return Gated(hidden, s * torch.where(square == 0.0, limit, psi * square.rsqrt()), psi, square, product)
+
+
+def slopes(
+    form: str, upstream: Tensor, scaling: float, u: Tensor, norm: Tensor, K: Tensor, c: Tensor, found: Gated
+) -> Slopes:
+    """Return the derivatives, given ``upstream``: the loss's by scaling · g h, (N, r) or (N, r + 1)."""
+    s = K.sqrt()
+    R = c * s
+    theta = norm / R
+    h, g, square = found.hidden, found.gain, found.square
+    scaled = scaling * g
+    loss = (upstream * h).sum(-1) * scaled  # dL/d log g, the gate's own share
+    if form == "simplified":
+        f = found.psi
+        root = (f * f * square + K).sqrt()
+        denominator = 1.0 + s * root
+        by_square = -loss * s * f * f / (root * denominator)  # twice dL/dp²
+        by_f = loss * (1.0 - s * f * f * square / (root * denominator))
+        fall = K / (c * c + K * norm.square())
+        log_curvature = -by_f * fall * norm.square() - loss * 0.5 * (s * root + K * s / root) / denominator
+        log_scale = by_f * (1.0 - 2.0 * c * c / (c * c + K * norm.square()))
+        pull = -2.0 * by_f * fall
+    else:
+        # d log ψ / d log(e^μ p) = tanh ψ / ψ = 1 / (1 + W), where W = ψ coth ψ - 1.
+        v = xcothx(found.psi)
+        by_mu = loss / (1.0 + v * found.psi.square())
+        by_square = -by_mu * v * (g / s).square()  # W/p² = v (g/s)², which has no p to divide by
+    by_hidden = torch.addcmul(scaled.unsqueeze(-1) * upstream, by_square.unsqueeze(-1), found.product)
+    outer = (by_square.unsqueeze(-1) * h).mT @ h
+    by_column = None
+    if form == "space":
+        v_theta = xcothx(theta)
+        pull = by_mu * v_theta / (R * R)
+        inflow = by_mu * v_theta * theta.square()  # dL/d log θ
+        log_scale = -inflow - by_mu
+        # (loss + log_scale) / 2, without cancellation.
+        log_curvature = 0.5 * (by_mu * v * found.psi.square() - inflow)
+        by_u = by_hidden
+    elif form == "time":
+        over_time = by_hidden[:, :1] / h[:, :1]
+        by_point = by_hidden[:, 1:] + over_time * h[:, 1:]
+        by_column = by_point.sum(0)
+        b = tanhc(theta) / R
+        by_u = b.unsqueeze(-1) * by_point
+        by_b = (by_point * u).sum(-1) * b  # dL/d log b
+        sech = torch.exp(-2.0 * log_cosh(theta))
+        # dL/d log θ, divided by θ².
+        inflow = (by_mu - over_time.squeeze(-1) * sech) * tanhc(theta) - by_b * over_sinhc(theta)
+        pull = inflow / (R * R)
+        log_scale = -inflow * theta.square() - by_b
+        log_curvature = 0.5 * (log_scale + loss)
+    else:
+        by_u = by_hidden
+    return Slopes(by_u, pull, outer, by_column, log_curvature.sum(), log_scale.sum())
+
+
+def _stopped(mu: Tensor, hidden: Tensor, s: Tensor, dtype: torch.dtype) -> Tensor:
+    if dtype == torch.float16:
+        room = _LARGEST_MU[dtype] - torch.log1p(s * torch.linalg.vector_norm(hidden, dim=-1))
+        return torch.minimum(mu, room)
+    return mu.clamp(max=min(_LARGEST_MU[dtype], 345.0 if mu.dtype == torch.float64 else 40.0))
+
+
+def gram_of(B: Tensor, wide: torch.dtype) -> Tensor:
+    """Return BᵀB with room for rounding on its diagonal, so that hᵀ(BᵀB)h is 0 only where B or h is.
+
+    Where B h all but vanishes and h does not, the sum can come out as nothing; the gate would then take its limit,
+    which can be e^θ, and let it loose on what rounding left of B h.
+    """
+    b = B.to(wide)
+    gram = b.mT @ b
+    return gram + torch.diag(gram.diagonal() * (8.0 * torch.finfo(wide).eps))
+
+
+def wide_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Return the dtype of what is no wider than the rank, where the wide products are in ``dtype``.
+
+    BᵀB squares the condition of B. For float32 that takes float64, which Apple's GPUs alone do not have.
+    """
+    return torch.float32 if dtype.itemsize == 2 or device.type == "mps" else torch.float64

@@ -1,0 +1,165 @@
+"""HypLoRA's map as LoRA times one number per token.
+
+A token x is lifted to the Lorentz model of curvature -1/K by the exponential map at the origin, the low-rank matrix BA
+acts on the space coordinates of the point (Lorentz linear regression, LLR), and the logarithmic map brings the result
+back (*Hyperbolic Fine-Tuning for Large Language Models*, arXiv 2410.04010). All three only stretch vectors, so that
+
+    logmap0(LLR(BA, expmap0(x))) = g(x) · B A x,    g = α arsinh(ρ)/ρ,
+    α = √K sinh(‖x‖/√K) / ‖x‖,    ρ = α ‖B A x‖ / √K,
+
+exactly, with ‖B A x‖² = uᵀ(BᵀB)u, u = A x. So HypLoRA costs what LoRA costs, but for one norm per token.
+
+**Norm scale.** As in the authors' released code, the exponential map is taken of x/c, c = ``norm_scale``, and nothing
+is multiplied back. In the Lorentz forms this is a curvature in disguise: with F_K the map above for K,
+
+    F_K(x/c) = F_{c²K}(x) / c,
+
+so c = √d and K = 1 is the paper's map (c = 1) with K = d, divided by √d.
+
+**Forms.** ``space`` is the paper's. In ``time``, from the authors' first code, A (r, d + 1) and B (k, r + 1) act on the
+time coordinate too, their column 0: u = A (x_t, x_s), then u_t = √(‖u‖² + K) and y = B (u_t, u). Its output does not
+vanish at x = 0, where x_t = √K; for B = 0, the time column included, it is 0 everywhere. ``simplified`` is the layer
+that the authors released: y = 2x / (1 + K‖x‖²), v = B A y, output v / (1 + √K √(‖v‖² + K)). Its geometry is not that of
+the Lorentz model: the lift has the sign of a *sphere* (y are the space coordinates of the inverse stereographic
+projection onto the sphere of curvature K, so ‖y‖ ≤ 1/√K, and past ‖x‖ = 1/√K longer tokens come out shorter; on the
+Poincaré ball it would be 1 - K‖x‖²), and the projection back takes v for the space part of a point on the hyperboloid
+of curvature -1/K but projects it as if the curvature were -K, which is the same only for K = 1. Its gate is at most
+2 / (c (1 + K)) and falls as 1/‖x‖², where that of ``space`` rises with ‖x‖.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor
+
+from hyplora._forms import wide_dtype
+from hyplora._fused import HyperbolicDelta, gate_of
+
+__all__ = ["Form", "gate", "hyperbolic_delta"]
+
+Form = Literal["space", "time", "simplified"]
+
+
+def hyperbolic_delta(
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: float | Tensor,
+    *,
+    form: Form = "space",
+    norm_scale: float | Tensor = 1.0,
+    scaling: float = 1.0,
+) -> Tensor:
+    """Return scaling · logmap0(LLR(BA, expmap0(x / norm_scale))), what the adapter adds to its layer's output.
+
+    Parameters
+    ----------
+    x : Tensor
+        Tokens (..., d), of any floating dtype. Converted to that of A for the products, as PEFT does.
+    A, B : Tensor
+        The low-rank factors (r, d) and (k, r); in the form ``time`` (r, d + 1) and (k, r + 1), time first.
+    K : float or Tensor
+        The curvature is -1/K; positive. A tensor has one element, shape () or (1,), and may require a gradient.
+    form : {"space", "time", "simplified"}
+        See the module's text.
+    norm_scale : float or Tensor
+        c, positive; like ``K``.
+    scaling : float
+        LoRA's alpha / r.
+
+    Returns
+    -------
+    Tensor
+        (..., k), in the dtype of A; under autocast in its dtype, as a linear layer.
+
+    Raises
+    ------
+    ValueError
+        For an unknown form, factors whose shapes do not fit, a K or norm scale that is a number and not positive and
+        finite, or a tensor that has more than one element. What is in a tensor is not looked at: that would make a GPU
+        wait. NaN in, NaN out.
+
+    Notes
+    -----
+    Between the two products everything is float64 (float32 for factors of 16 bits and on Apple's GPUs, which have no
+    other), so that the result is as good as the products are: relative to the
+    map evaluated tensor by tensor, within 1e-5 for float32 and 1e-10 for float64, wherever ‖B h‖ / (‖B‖ ‖h‖), h = A x,
+    is above 1e-2 for float32 and 1e-3 for float64; below, BAx itself, or its norm from BᵀB, has lost those digits.
+
+    Where B h = 0, as at the start of training, g is its limit, √K sinh(θ)/‖x‖ with θ = ‖x‖/(c√K) in the form ``space``,
+    and so the gradient by B is exact, as far as the dtype reaches: past θ ≈ 350 for float64, 70 for float32, 40 for
+    bfloat16 and 10 for float16, sinh θ leaves no room for products and squares, and g stays at the largest that does.
+    With the norm scale √d, θ is about 1/√K.
+
+    The map is differentiable once. Asking for its gradient with ``create_graph=True`` raises a ``RuntimeError``.
+    """
+    dtype, curvature, scale = _checked(x, A, B, K, form, norm_scale)
+    return cast(Tensor, HyperbolicDelta.apply(x, A, B, curvature, scale, form, float(scaling), dtype))
+
+
+def gate(
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: float | Tensor,
+    *,
+    form: Form = "space",
+    norm_scale: float | Tensor = 1.0,
+) -> Tensor:
+    """Return the gate g of every token, with which Δ = scaling · g · B A x.
+
+    In the form ``time``, which has no B A x, Δ = scaling · g · B h with h the hidden point (u_t, u) divided by the time
+    coordinate of the token, √K cosh(‖x‖/(c√K)).
+
+    Parameters
+    ----------
+    x, A, B, K, form, norm_scale
+        As for :func:`hyperbolic_delta`.
+
+    Returns
+    -------
+    Tensor
+        (...), float32, float64 where A is; not differentiable.
+    """
+    dtype, curvature, scale = _checked(x, A, B, K, form, norm_scale)
+    with torch.no_grad():
+        gain = gate_of(x.reshape(-1, x.shape[-1]), A, B, curvature, scale, form, dtype)
+    return gain.to(torch.float64 if dtype == torch.float64 else torch.float32).reshape(x.shape[:-1])
+
+
+def _checked(
+    x: Tensor, A: Tensor, B: Tensor, K: float | Tensor, form: str, norm_scale: float | Tensor
+) -> tuple[torch.dtype, Tensor, Tensor]:
+    if form not in get_args(Form):
+        raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(get_args(Form))}")
+    extra = int(form == "time")
+    if (
+        x.ndim == 0
+        or A.ndim != 2
+        or B.ndim != 2
+        or A.shape[1] != x.shape[-1] + extra
+        or B.shape[1] != A.shape[0] + extra
+    ):
+        wanted = "A (r, d + 1), B (k, r + 1)" if extra else "A (r, d), B (k, r)"
+        raise ValueError(
+            f"the form {form!r} takes x (..., d), {wanted}; got {tuple(x.shape)}, {tuple(A.shape)}, {tuple(B.shape)}"
+        )
+    dtype = A.dtype
+    device = x.device.type
+    if dtype != torch.float64 and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    wide = wide_dtype(dtype, x.device)
+    return dtype, _number("K", K, wide, x.device), _number("norm_scale", norm_scale, wide, x.device)
+
+
+def _number(name: str, value: float | Tensor, wide: torch.dtype, device: torch.device) -> Tensor:
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError(f"{name} must be one number, not a tensor of shape {tuple(value.shape)}")
+        return value.to(device=device, dtype=wide).reshape(())
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be positive and finite, not {value}")
+    return torch.full((), float(value), dtype=wide, device=device)

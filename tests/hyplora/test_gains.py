@@ -1,0 +1,102 @@
+"""The gate, read off a running model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from peft import get_peft_model
+from transformers import T5Config, T5ForConditionalGeneration
+
+import hyplora
+from hyplora import HypLoraConfig, HypLoraError
+from tests.hyplora import tiny
+
+pytestmark = tiny.allow_third_party
+
+
+def test_the_gate_is_what_the_layer_multiplies_loras_output_by() -> None:
+    model = tiny.adapted(lora_dropout=0.5).train()
+    name, layer = next(iter(tiny.layers(model).items()))
+    inputs: list[torch.Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda module, args: inputs.append(args[0].detach()))
+    found = hyplora.gains(model, tiny.tokens())
+    handle.remove()
+    assert list(found) == list(tiny.layers(model))
+    (x,) = inputs
+    with torch.no_grad():
+        plain = layer.scaling["default"] * x @ layer.lora_A["default"].weight.T @ layer.lora_B["default"].weight.T
+        model.eval()
+        delta = layer.delta(x, "default")
+    torch.testing.assert_close(found[name].unsqueeze(-1) * plain, delta, rtol=1e-4, atol=1e-7)
+    assert found[name].shape == (2, 9)
+    assert found[name].dtype == torch.float32
+
+
+def test_nothing_of_the_model_changes() -> None:
+    model = tiny.adapted(lora_dropout=0.5).train()
+    model.base_model.model.model.layers[1].eval()
+    before = [module.training for module in model.modules()]
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    hyplora.gains(model, tiny.tokens())
+    with pytest.raises(IndexError):
+        hyplora.gains(model, torch.full((1, 3), 1000))
+    assert [module.training for module in model.modules()] == before
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_padding_is_nan() -> None:
+    model = tiny.adapted()
+    mask = torch.ones(2, 9, dtype=torch.long)
+    mask[1, :4] = 0
+    found = hyplora.gains(model, {"input_ids": tiny.tokens(), "attention_mask": mask})
+    for values in found.values():
+        assert torch.equal(values.isnan(), mask == 0)
+
+
+def test_longer_tokens_have_larger_gates_in_the_papers_form() -> None:
+    model = tiny.adapted(target_modules=["q_proj"])
+    layer = next(iter(tiny.layers(model).values()))
+    x = torch.randn(1, 32) * torch.logspace(-3, 0.5, 8).unsqueeze(-1)
+    for form, sign in (("space", 1), ("simplified", -1)):
+        layer.form["default"] = form
+        values = layer.gain(x, "default")
+        assert (sign * values.diff() >= -1e-6).all()
+        assert values[0] != values[-1]
+
+
+def test_the_active_adapter_or_the_one_that_is_named() -> None:
+    model = tiny.adapted()
+    model.add_adapter("other", tiny.options(form="simplified", target_modules=["up_proj"]))
+    ids = tiny.tokens()
+    first = hyplora.gains(model, ids)
+    assert {name.rpartition(".")[2] for name in first} == {"q_proj", "v_proj", "down_proj"}
+    assert {name.rpartition(".")[2] for name in hyplora.gains(model, ids, adapter="other")} == {"up_proj"}
+    model.set_adapter("other")
+    assert {name.rpartition(".")[2] for name in hyplora.gains(model, ids)} == {"up_proj"}
+    model.base_model.set_adapter(["default", "other"])
+    with pytest.raises(HypLoraError, match="2 adapters are active; name one of: default, other"):
+        hyplora.gains(model, ids)
+    with pytest.raises(HypLoraError, match="no HypLoRA adapter 'typo'; choose one of: default, other"):
+        hyplora.gains(model, ids, adapter="typo")
+    with pytest.raises(HypLoraError, match="the model has no HypLoRA adapters"):
+        hyplora.gains(tiny.llama(), ids)
+
+
+def test_encoder_and_decoder() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = T5Config(
+            vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, decoder_start_token_id=0
+        )
+        t5 = T5ForConditionalGeneration(config)
+    model = get_peft_model(t5, HypLoraConfig(task_type="SEQ_2_SEQ_LM", target_modules=["q"]))
+    mask = torch.tensor([[1, 1, 1, 0]])
+    batch = {"input_ids": tiny.tokens(1, 4), "attention_mask": mask, "decoder_input_ids": tiny.tokens(1, 4)}
+    found = hyplora.gains(model, batch)
+    assert len(found) == 3
+    for name, values in found.items():
+        assert values.isnan().sum() == (1 if ".encoder." in name else 0)
