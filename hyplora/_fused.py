@@ -60,16 +60,15 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
                 weighted = (_times(scaling * found.gain, size).unsqueeze(-1) * found.hidden).to(dtype)
                 by_B = _divided((upstream.mT @ weighted).to(B.dtype), size)
                 by_B = by_B.addmm(_divided(B, size), _times(slope.outer, size).to(B.dtype))
-            if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-                cast = x.to(dtype)
-                if ctx.needs_input_grad[1]:
-                    by_A = (rank.mT @ cast.reshape(-1, x.shape[-1])).to(A.dtype)
-                    if slope.column is not None:
-                        by_A = torch.cat((slope.column.to(A.dtype).unsqueeze(-1), by_A), dim=-1)
-                if ctx.needs_input_grad[0]:
-                    lead = x.shape[:-1]
-                    by_x = rank.reshape(*lead, A.shape[0]) @ _space(A, form).to(dtype)
-                    by_x = by_x.addcmul_(cast, slope.pull.to(dtype).reshape(*lead, 1)).to(ctx.x_dtype)
+            if ctx.needs_input_grad[1]:
+                by_A = (rank.mT @ x.reshape(-1, x.shape[-1]).to(dtype)).to(A.dtype)
+                if slope.column is not None:
+                    by_A = torch.cat((slope.column.to(A.dtype).unsqueeze(-1), by_A), dim=-1)
+            if ctx.needs_input_grad[0]:
+                lead = x.shape[:-1]
+                by_x = rank.reshape(*lead, A.shape[0]) @ _space(A, form).to(dtype)
+                _add_multiples(by_x, x, slope.pull.to(dtype).reshape(*lead, 1))
+                by_x = by_x.to(ctx.x_dtype)
             if ctx.needs_input_grad[3]:
                 by_K = slope.log_curvature / K
             if ctx.needs_input_grad[4]:
@@ -106,8 +105,21 @@ def _norm(x: Tensor) -> Tensor:
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
     # On a CPU that call would first copy all of x.
-    chunks = x.split(max(1, _CHUNK // max(1, x.shape[-1])))
-    return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in chunks])
+    return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in x.split(_rows(x))])
+
+
+def _add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
+    """Add to each row of ``to`` that of x times a number, without a converted copy of all of x."""
+    if x.dtype == to.dtype or x.device.type != "cpu" or torch.compiler.is_compiling():
+        to.addcmul_(x, numbers)
+        return
+    flat = [each.reshape(-1, each.shape[-1]) for each in (to, x, numbers)]
+    for part, chunk, some in zip(*(each.split(_rows(x)) for each in flat), strict=True):
+        part.addcmul_(chunk.to(to.dtype), some)
+
+
+def _rows(x: Tensor) -> int:
+    return max(1, _CHUNK // max(1, int(x.shape[-1])))
 
 
 def _size(B: Tensor, dtype: torch.dtype) -> Tensor | None:

@@ -22,9 +22,9 @@ _OVER_SINHC = (1 / 6, -7 / 360, 31 / 15120, -127 / 604800, 73 / 3421440, -141447
 
 def log_sinhc(z: Tensor) -> Tensor:
     """Return log(sinh z / z) for z ≥ 0; 0 at 0."""
-    # sinh z / z = e^z (1 - e^-2z) / 2z. The smallest normal number stands in for 0: the quotient there is 1 exactly.
-    double = (-2.0 * z).clamp(max=-torch.finfo(z.dtype).tiny)
-    return z + torch.log(torch.expm1(double) / double)
+    # sinh z / z = e^z (1 - e^-2z) / 2z
+    z = _away_from_zero(z)
+    return z + torch.log(torch.expm1(-2.0 * z) / (-2.0 * z))
 
 
 def log_cosh(z: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def log_cosh(z: Tensor) -> Tensor:
 
 def tanhc(z: Tensor) -> Tensor:
     """Return tanh z / z for z ≥ 0; 1 at 0."""
-    z = z.clamp(min=torch.finfo(z.dtype).tiny)
+    z = _away_from_zero(z)
     return torch.tanh(z) / z
 
 
@@ -58,6 +58,12 @@ def over_sinhc(z: Tensor) -> Tensor:
     # 2z / sinh 2z = 4z e^-2z / (1 - e^-4z).
     direct = (1.0 + 4.0 * z * torch.exp(-2.0 * z) / torch.expm1(-4.0 * z)) / (z * z)
     return 4.0 * _near_zero(2.0 * z, _OVER_SINHC, direct / 4.0)
+
+
+def _away_from_zero(z: Tensor) -> Tensor:
+    """Return z, or where it is smaller √eps, at which sinh z / z and tanh z / z are 1 but for a rounding."""
+    # Not the smallest number there is: compiled code takes that for 0.
+    return z.clamp(min=math.sqrt(torch.finfo(z.dtype).eps))
 
 
 def _near_zero(z: Tensor, series: tuple[float, ...], direct: Tensor) -> Tensor:

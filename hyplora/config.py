@@ -9,7 +9,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, get_args
 
+import peft
 from peft import LoraConfig
+from peft.tuners.lora import LoraModel
 
 from hyplora.gate import Form
 from hyplora.peft_type import HYPLORA
@@ -158,6 +160,11 @@ class HypLoraConfig(LoraConfig):  # type: ignore[misc]
             raise HypLoraError(
                 f"init_lora_weights={self.init_lora_weights!r} does not work with HypLoRA, which never touches the "
                 "base weights and has no product B A to choose; take True, False or 'gaussian'"
+            )
+        if self.bias != "none" and not hasattr(LoraModel, "_get_adapter_state_dict"):
+            raise HypLoraError(
+                f"bias={self.bias!r} does not work with HypLoRA on PEFT {peft.__version__}, which would train the "
+                "biases and not save them; upgrade to PEFT 0.21"
             )
         ranks = {"r": self.r} | {f"rank_pattern[{name!r}]": r for name, r in (self.rank_pattern or {}).items()}
         for name, r in ranks.items():

@@ -10,7 +10,6 @@ import torch
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import _get_in_out_features
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule
 from transformers.pytorch_utils import Conv1D
 
 from hyplora.config import HypLoraConfig, HypLoraError
@@ -29,8 +28,9 @@ class Factor(nn.Linear):  # type: ignore[misc]
 
     def forward(self) -> Tensor:  # type: ignore[override]
         """Return the weight (out, in)."""
-        # FSDP takes the weight apart again when the call ends; what has been read must not go with it.
-        sharded = isinstance(self, FSDPModule) or getattr(self, "_is_fsdp_managed_module", False)
+        # FSDP takes the weight apart again when the call ends; what has been read must not go with it. The attributes
+        # are those of modules that FSDP2 and FSDP1 manage.
+        sharded = hasattr(self, "unshard") or getattr(self, "_is_fsdp_managed_module", False)
         return self.weight.clone() if sharded else self.weight
 
 

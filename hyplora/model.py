@@ -40,13 +40,13 @@ class HypLoraModel(LoraModel):  # type: ignore[misc]
             raise HypLoraError(f"the model has a HypLoRA adapter called {adapter_name!r} already; choose another name")
         try:
             self._check(model, config, by_name=state_dict is None)
+            if config.curvature == "auto":
+                from hyplora.curvature import suggest_curvature
+
+                config.curvature = suggest_curvature(model).curvature
         except ValueError:
             self.peft_config.pop(adapter_name)  # PEFT has listed it, in the model's own list where there is one
             raise
-        if config.curvature == "auto":
-            from hyplora.curvature import suggest_curvature
-
-            config.curvature = suggest_curvature(model).curvature
         super().inject_adapter(
             model,
             adapter_name,

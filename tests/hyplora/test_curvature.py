@@ -30,9 +30,17 @@ def test_the_rule_of_khrulkov_et_al() -> None:
         160,
         "demo",
     )
-    assert hyplora.suggest_curvature("demo") == found
-    assert hyplora.suggest_curvature("demo", seed=1).curvature != found.curvature
     assert hyplora.SuggestedCurvature.from_json(found.to_json()) == found
+
+
+def test_a_live_model_gives_the_same_number_every_time() -> None:
+    # 600 tokens, so that subsets are drawn
+    model = tiny.llama(vocab_size=600)
+    found = hyplora.suggest_curvature(model)
+    assert hyplora.suggest_curvature(model) == found
+    assert hyplora.suggest_curvature(model, seed=1).curvature != found.curvature
+    assert found.model is None
+    assert found.points == 300
 
 
 def test_with_texts_it_is_the_papers_figure() -> None:

@@ -30,4 +30,4 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         for process in started:
             process.kill()
     assert [process.returncode for process in started] == [0, 0], "\n".join(outputs)
-    assert outputs[0].count(" ok\n") == 14
+    assert outputs[0].count(" ok\n") == 10

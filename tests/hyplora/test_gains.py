@@ -57,15 +57,29 @@ def test_padding_is_nan() -> None:
         assert torch.equal(values.isnan(), mask == 0)
 
 
-def test_longer_tokens_have_larger_gates_in_the_papers_form() -> None:
-    model = tiny.adapted(target_modules=["q_proj"])
+@pytest.mark.parametrize(("stretch", "sign"), [(0.3, 1), (1.0, 0), (3.0, -1)])
+def test_the_gate_grows_where_the_adapter_shrinks_its_input_and_falls_where_it_stretches(
+    stretch: float, sign: int
+) -> None:
+    """g = arsinh(b sinh θ) / (c b θ), b = ‖BAx‖/‖x‖, θ = ‖x‖/(c√K): 1/c for b = 1, and between 1/c and 1/(cb) else."""
+    model = tiny.adapted(target_modules=["q_proj"], norm_scale=2, curvature=0.5)
     layer = next(iter(tiny.layers(model).values()))
-    x = torch.randn(1, 32) * torch.logspace(-3, 0.5, 8).unsqueeze(-1)
-    for form, sign in (("space", 1), ("simplified", -1)):
-        layer.form["default"] = form
-        values = layer.gain(x, "default")
-        assert (sign * values.diff() >= -1e-6).all()
-        assert values[0] != values[-1]
+    A, B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    direction = torch.nn.functional.normalize(torch.randn(1, 32), dim=-1)
+    with torch.no_grad():
+        layer.lora_norm_scale["default"].weight.zero_()
+        B.mul_(stretch / (direction @ A.T @ B.T).norm())
+    values = layer.gain(torch.logspace(-2, 1.5, 8).unsqueeze(-1) * direction, "default")
+    assert values[0].item() == pytest.approx(1 / 2, rel=1e-3)
+    assert (values.diff().sign() * sign >= 0).all() if sign else torch.allclose(values, torch.tensor(0.5))
+    assert values[-1].item() == pytest.approx(1 / 2 / stretch, rel=0.06)
+
+
+def test_longer_tokens_have_smaller_gates_in_the_released_form() -> None:
+    model = tiny.adapted(target_modules=["q_proj"], form="simplified")
+    layer = next(iter(tiny.layers(model).values()))
+    values = layer.gain(torch.logspace(-2, 1, 8).unsqueeze(-1) * torch.randn(1, 32), "default")
+    assert (values.diff() < 0).all()
 
 
 def test_the_active_adapter_or_the_one_that_is_named() -> None:
@@ -93,7 +107,7 @@ def test_encoder_and_decoder() -> None:
             vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, decoder_start_token_id=0
         )
         t5 = T5ForConditionalGeneration(config)
-    model = get_peft_model(t5, HypLoraConfig(task_type="SEQ_2_SEQ_LM", target_modules=["q"]))
+    model = get_peft_model(t5, HypLoraConfig(target_modules=["q"]))
     mask = torch.tensor([[1, 1, 1, 0]])
     batch = {"input_ids": tiny.tokens(1, 4), "attention_mask": mask, "decoder_input_ids": tiny.tokens(1, 4)}
     found = hyplora.gains(model, batch)

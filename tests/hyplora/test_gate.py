@@ -481,9 +481,8 @@ def test_compiles_in_one_graph(form: str) -> None:
         torch.testing.assert_close(one, other)
 
 
-@DYNAMO
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::FutureWarning:torch")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of what torch itself uses
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("form", FORMS)
 def test_inductor(form: str, dtype: torch.dtype) -> None:

@@ -187,7 +187,7 @@ def test_an_encoder_and_an_encoder_decoder() -> None:
     tiny.train(model)
     assert not torch.allclose(model(ids).last_hidden_state, before)
 
-    model = get_peft_model(t5, HypLoraConfig(task_type="SEQ_2_SEQ_LM", target_modules=["q", "v", "wo"]))
+    model = get_peft_model(t5, HypLoraConfig(target_modules=["q", "v", "wo"]))
     tiny.train(model)
     assert model(input_ids=ids, labels=ids).loss.isfinite()
     assert model.generate(input_ids=ids, max_new_tokens=3, num_beams=2).shape[0] == 2

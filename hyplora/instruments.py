@@ -19,8 +19,12 @@ def gains(model: nn.Module, batch: Mapping[str, Any] | Tensor, *, adapter: str |
     """Return the gate g of every token in every layer with a HypLoRA adapter: Δ = scaling · g(x) · B A x.
 
     The model runs once, in evaluation mode and without gradients, on the inputs that it has with its adapters on; it is
-    left as it was. In the form ``space`` g is 1/c near the origin, c being the norm scale, and grows with ‖x‖; a
-    straight line at 1/c in a plot of g against the token's norm, or its frequency, is LoRA.
+    left as it was. In the form ``space``, with b = ‖B A x‖ / ‖x‖, θ = ‖x‖ / (c√K) and c the norm scale,
+
+        g = arsinh(b sinh θ) / (c b θ),
+
+    1/c near the origin and 1/(c b) far away: it grows with ‖x‖ where B A shrinks x, and falls where B A stretches it. A
+    flat line at 1/c in a plot of g against the token's norm, or its frequency, is LoRA.
 
     Parameters
     ----------
