@@ -10,6 +10,9 @@ from .delta import hyperbolicity as hyperbolicity
 from .delta import prompt_hyperbolicity as prompt_hyperbolicity
 from .delta import vocabulary_hyperbolicity as vocabulary_hyperbolicity
 from .embeddings import Embeddings as Embeddings
+from .embeddings import as_seen as as_seen
+from .embeddings import embedding_scale as embedding_scale
+from .embeddings import hidden_states as hidden_states
 from .embeddings import load_embeddings as load_embeddings
 from .embeddings import load_tokenizer as load_tokenizer
 from .errors import CorpusError as CorpusError
@@ -24,6 +27,8 @@ from .frequency import fit_power_law as fit_power_law
 from .hierarchy import digit_norms as digit_norms
 from .hierarchy import general_specific as general_specific
 from .hierarchy import group_statistics as group_statistics
+from .layers import LayerProfile as LayerProfile
+from .layers import layer_statistics as layer_statistics
 from .metric import pairwise_distances as pairwise_distances
 from .norms import NormAnalysis as NormAnalysis
 from .norms import frequency_norms as frequency_norms

@@ -1,0 +1,86 @@
+"""Figures of statistics against depth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embgeom.errors import choose
+from embgeom.plots.common import COLOURS, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from embgeom.layers.records import LayerProfile
+
+__all__ = ["statistics_by_depth"]
+
+_LABELS = {
+    "mean_q": "mean q = (S1 − S2)/(S1 − S3)",
+    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
+    "delta_over_sd": "mean 2δ(quadruple) / sd of the distances",
+    "star_residual": "variance left by the best star",
+    "relative_delta": "relative δ  (2δ / diameter)",
+    "fixed_base": "relative δ_p  (2δ_p / diameter), p the first token",
+}
+_INTERVAL = 1.96
+
+
+def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axes: Axes | None = None) -> Axes:
+    """Draw a statistic against the layer, beside its nulls.
+
+    Lines are means over the prompts. Of the data, the dark band is the 95 % interval of the mean (normal
+    approximation) and the light one, as those of the nulls, ± one standard deviation over the prompts. An open marker
+    at the last layer says that it comes after the final norm, and does not compare with the others.
+
+    Parameters
+    ----------
+    profile : LayerProfile
+    statistic : str
+        One of :data:`embgeom.layers.LAYER_STATISTICS`.
+    axes : matplotlib Axes, optional
+        By default those of a new figure.
+
+    Raises
+    ------
+    OptionError
+        For an unknown statistic.
+    """
+    import numpy as np
+    from matplotlib.ticker import MaxNLocator
+
+    choose("statistic", statistic, _LABELS)
+    if axes is None:
+        axes = new_axes(width=6.0, height=4.2)
+    layers = sorted(profile.layers)
+    found = [profile.at(layer, statistic) for layer in layers]
+    x = np.array(layers)
+    mean = np.array([entry.spread.mean for entry in found])
+    sd = np.array([entry.spread.sd for entry in found])
+    error = _INTERVAL * sd / np.sqrt([len(entry.spread.values) for entry in found])
+    colour = COLOURS[0]
+    axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.35, linewidth=0)
+    axes.plot(x, mean, "o-", markersize=5, linewidth=1.6, color=colour, label=_name(profile), zorder=3)
+    if profile.last_is_normed and layers[-1] == profile.depth:
+        axes.plot(x[-1:], mean[-1:], "o", markersize=5, color=colour, markerfacecolor="white", zorder=4)
+        axes.plot([], [], "o", markersize=5, color=colour, markerfacecolor="white", label="after the final norm")
+    for number, null in enumerate(profile.nulls):
+        own = COLOURS[1 + number % (len(COLOURS) - 1)]
+        bands = [entry.nulls[number] for entry in found]
+        null_mean, null_sd = np.array([band.mean for band in bands]), np.array([band.sd for band in bands])
+        axes.fill_between(x, null_mean - null_sd, null_mean + null_sd, color=own, alpha=0.15, linewidth=0)
+        axes.plot(x, null_mean, "--", marker="s", markersize=3.5, linewidth=1.2, color=own, label=f"null: {null}")
+    axes.set_xlabel("layer  (0: what enters the first block)")
+    axes.set_ylabel(_LABELS[statistic])
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]) if statistic in ("relative_delta", "fixed_base") else None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(layers) == 1:  # where bands have no width
+        axes.vlines(x, mean - sd, mean + sd, color=colour, alpha=0.3, linewidth=4)
+        axes.set_xlim(layers[0] - 1, layers[0] + 1)
+    axes.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
+    return axes
+
+
+def _name(profile: LayerProfile) -> str:
+    return f"{Path(profile.model).name} · {profile.data or 'texts'}, {profile.n} prompts"
