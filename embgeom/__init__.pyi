@@ -1,3 +1,6 @@
+from .calibration import Calibration as Calibration
+from .calibration import calibrate_prompts as calibrate_prompts
+from .calibration import calibrate_vocabulary as calibrate_vocabulary
 from .corpus import Corpus as Corpus
 from .corpus import TextStream as TextStream
 from .corpus import load_texts as load_texts

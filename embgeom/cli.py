@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -35,6 +36,7 @@ __all__ = [
     "LayerOption",
     "LimitOption",
     "ModelOption",
+    "NoSpecialTokensOption",
     "QuietOption",
     "RevisionOption",
     "SeedOption",
@@ -42,10 +44,12 @@ __all__ = [
     "check_writable",
     "complain",
     "join_ranks",
+    "note",
     "print_table",
     "quieten_libraries",
     "run",
     "short_names",
+    "skipped_text",
     "table",
     "write_json",
 ]
@@ -69,7 +73,21 @@ DataRootOption = Annotated[
 LimitOption = Annotated[int | None, typer.Option("--limit", help="Take the first N texts only.", metavar="N")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Torch device; default: the first GPU, else `cpu`.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of everything that is drawn at random.")]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the results to this file.", metavar="FILE")]
+NoSpecialTokensOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-special-tokens",
+        help="Leave out the special tokens that the tokenizer adds: BOS once per text, counted otherwise.",
+    ),
+]
+JsonOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        help="Write the results to this file, a list of records; the `load_all` of their class reads it.",
+        metavar="FILE",
+    ),
+]
 FigureOption = Annotated[
     Path | None, typer.Option("--figure", help="Draw the results to this .png, .svg or .pdf.", metavar="FILE")
 ]
@@ -109,9 +127,19 @@ def run(command: Callable[..., Any]) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):  # δ, where the locale has no such letter
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         complain(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the end of the program would fail again
+        if error.errno == errno.ENOSPC:  # where the reader has gone, nobody needs to know
+            complain(f"cannot write to standard output: {error.strerror}")
         sys.exit(1)
     except SystemExit as exit_:
         if exit_.code == _INTERRUPTED:
@@ -132,6 +160,11 @@ def attempt(work: Callable[..., Result], *arguments: Any, **options: Any) -> Res
 def complain(message: str) -> None:
     """Write one line to standard error."""
     sys.stderr.write(f"error: {' '.join(message.split())}\n")
+
+
+def note(message: str) -> None:
+    """Write one line to standard error that tells of no error."""
+    sys.stderr.write(f"note: {' '.join(message.split())}\n")
 
 
 def quieten_libraries() -> None:
@@ -192,6 +225,13 @@ def write_json(path: Path, records: Sequence[Any]) -> bool:
     return True
 
 
+def skipped_text(records: int) -> str:
+    """Return the part of a caption that says how many blank records were skipped; nothing if none were."""
+    if not records:
+        return ""
+    return "; 1 blank record was skipped" if records == 1 else f"; {records} blank records were skipped"
+
+
 def table(*headings: str) -> Table:
     """Return an empty table in the common style; a heading that begins with ``>`` is that of a column of numbers."""
     from rich import box
@@ -222,6 +262,11 @@ def print_table(table: Table, *, title: str, caption: str | None = None) -> None
 
 
 def short_names(models: Sequence[str]) -> dict[str, str]:
-    """Return what to call models in a table: a folder by its name, unless two would then be called the same."""
-    short = {model: Path(model).resolve().name if Path(model).is_dir() else model for model in models}
+    """Return what to call models in a table: a folder by its name, unless two would then be called the same.
+
+    A name that says nothing (``model``, ``checkpoint-500``, the hash of a snapshot) has its parent's in front.
+    """
+    from embgeom.plots.common import model_name
+
+    short = {model: model_name(model) if Path(model).is_dir() else model for model in models}
     return {model: name if list(short.values()).count(name) == 1 else model for model, name in short.items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom.checks import require_tokenizer, require_whole
 from embgeom.corpus import Corpus, TextStream
 from embgeom.errors import CorpusError, ModelError, OptionError, first_line
 from embgeom.progress import progress_bar
@@ -141,9 +142,9 @@ def token_counts(
     CorpusError
         If there is no text, or no token in any, or something else than a text.
     ModelError
-        If the tokenizer fails, or gives an id that is not in its vocabulary.
+        If the tokenizer is none, fails, or gives an id that is not in its vocabulary.
     OptionError
-        If ``batch_size`` is below 1.
+        If ``batch_size`` is no whole number of at least 1.
 
     Examples
     --------
@@ -152,10 +153,12 @@ def token_counts(
     >>> sorted(counts.frequencies)
     [1, 1, 1, 1, 1, 2]
     """
-    if batch_size < 1:
-        raise OptionError(f"batch_size must be at least 1, got {batch_size}")
+    require_whole("batch_size", batch_size, 1)
+    require_tokenizer(tokenizer)
     if isinstance(texts, str):
         raise CorpusError("expected an iterable of texts, got one text; put it in a list")
+    if not isinstance(texts, Iterable):
+        raise CorpusError(f"expected an iterable of texts, got {type(texts).__name__}")
     size = len(tokenizer)
     counts = np.zeros(size, np.int64)
     counted = 0

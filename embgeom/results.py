@@ -14,7 +14,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
-from embgeom.errors import InputError
+from embgeom.errors import InputError, first_line
 
 __all__ = ["Record", "versions", "write_bytes", "write_text"]
 
@@ -32,10 +32,34 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the record that :meth:`to_dict` was called on; keys that it does not have are left out."""
+        """Return the record that :meth:`to_dict` was called on; keys that it does not have are left out.
+
+        Raises
+        ------
+        InputError
+            If ``values`` is no mapping, lacks a key, or holds something else than such a record does.
+        """
+        if not isinstance(values, Mapping):
+            what = "a list; read a command's list with load_all" if isinstance(values, list) else type(values).__name__
+            raise InputError(f"expected a record of {cls.__name__}, an object with its keys, got {what}")
+        fields = dataclasses.fields(cls)
+        needed = [each.name for each in fields if each.default is each.default_factory is dataclasses.MISSING]
+        missing = [name for name in needed if name not in values]
+        if missing:
+            keys = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            raise InputError(f"expected a record of {cls.__name__}, got an object without {keys}")
         hints = get_type_hints(cls)
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: _restore(hints[name], value) for name, value in values.items() if name in names})
+        found = {}
+        for name in (each.name for each in fields if each.name in values):
+            try:
+                found[name] = _restore(hints[name], values[name])
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"{name}: no value of a record of {cls.__name__}: {str(values[name])[:40]!r}"
+                ) from None
+        return cls(**found)
 
     def to_json(self) -> str:
         """Return the record as JSON text."""
@@ -43,8 +67,8 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the record that the JSON ``text`` describes."""
-        return cls.from_dict(json.loads(text))
+        """Return the record that the JSON ``text`` describes; errors as of :meth:`from_dict`."""
+        return cls.from_dict(_parse(text))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record to ``path`` as JSON, whole or not at all."""
@@ -52,8 +76,39 @@ class Record:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a record that :meth:`save` wrote."""
-        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        """Read a record that :meth:`save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or holds no such record, or a list of them: see :meth:`load_all`.
+        """
+        try:
+            return cls.from_dict(_parse(_read(path)))
+        except InputError as error:
+            raise InputError(f"cannot load {os.fspath(path)}: {error}") from None
+
+    @classmethod
+    def load_all(cls, path: str | os.PathLike[str]) -> tuple[Self, ...]:
+        """Read the records that a command wrote with ``--json``, in their order; a single record is a tuple of one.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or one of its records is no such record.
+        """
+        place = ""
+        try:
+            content = _parse(_read(path))
+            if not isinstance(content, list):
+                return (cls.from_dict(content),)
+            found = []
+            for number, values in enumerate(content, start=1):
+                place = f"record {number}: "
+                found.append(cls.from_dict(values))
+            return tuple(found)
+        except InputError as error:
+            raise InputError(f"cannot load {os.fspath(path)}: {place}{error}") from None
 
 
 @cache
@@ -105,6 +160,22 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
                 raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _read(path: str | os.PathLike[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError("it is no text in UTF-8") from None
+    except OSError as error:
+        raise InputError(error.strerror or first_line(error)) from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"it is no JSON: {first_line(error)}") from None
 
 
 def _restore(hint: Any, value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom.checks import require_counts
 from embgeom.delta.rows import matrix_of, rows_used
 from embgeom.errors import OptionError
 from embgeom.results import versions
@@ -58,9 +59,11 @@ def word_tokens(tokenizer: Any, words: Sequence[str], *, context: str = AFTER_SP
     Raises
     ------
     OptionError
-        If a word is blank, or no text that can be encoded.
+        If a word is blank, or no text, or none that can be encoded.
     """
     for word in words:
+        if not isinstance(word, str):
+            raise OptionError(f"expected words, got {type(word).__name__} {str(word)[:40]!r}")
         if not word.strip():
             raise OptionError(f"expected words, got the blank {word!r}")
         if not _encodable(word):
@@ -103,9 +106,16 @@ def norms_of(embeddings: Embeddings, token_ids: Sequence[int] | NDArray[np.int64
 
 
 def frequencies_of(counts: TokenCounts | None, token_ids: Sequence[int]) -> list[int | None]:
-    """Return how often each token occurs; None for each where there are no counts."""
+    """Return how often each token occurs; None for each where there are no counts.
+
+    Raises
+    ------
+    CountsError
+        If ``counts`` are none.
+    """
     if counts is None:
         return [None] * len(token_ids)
+    require_counts(counts)
     known = dict(zip(counts.token_ids, counts.frequencies, strict=True))
     return [known.get(number, 0) for number in token_ids]
 

@@ -249,9 +249,23 @@ def test_ids_beyond_the_vocabulary() -> None:
         token_counts(["a c"], Gap())
 
 
-def test_batch_size() -> None:
-    with pytest.raises(OptionError, match="batch_size must be at least 1, got 0"):
-        token_counts(["a"], word_tokenizer(), batch_size=0)
+@pytest.mark.parametrize("batch_size", [0, 1.5, "a", None, True])
+def test_batch_size(batch_size: object) -> None:
+    with pytest.raises(OptionError, match=f"batch_size must be a whole number of at least 1, got {batch_size!r}"):
+        token_counts(["a"], word_tokenizer(), batch_size=batch_size)  # type: ignore[arg-type]
+
+
+def test_texts_that_are_none() -> None:
+    with pytest.raises(CorpusError, match="expected an iterable of texts, got NoneType"):
+        token_counts(None, word_tokenizer())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "shown"), [(None, "NoneType"), ("demo", "str 'demo'"), (print, "builtin_function_or_method")]
+)
+def test_a_tokenizer_that_is_none(tokenizer: object, shown: str) -> None:
+    with pytest.raises(ModelError, match=f"expected a tokenizer of transformers, got {shown}; load one with"):
+        token_counts(["a"], tokenizer)
 
 
 # --- much text -------------------------------------------------------------------------------------------------------

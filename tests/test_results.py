@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from embgeom.cli import write_json
 from embgeom.errors import InputError
 from embgeom.results import Record, versions, write_bytes, write_text
 
@@ -35,6 +36,61 @@ def test_round_trip(tmp_path: Path) -> None:
     none = Outer("x", None, (), {})
     none.save(tmp_path / "x.json")
     assert Outer.load(tmp_path / "x.json") == none
+
+
+def test_a_list_of_records(tmp_path: Path) -> None:
+    """What a command writes with ``--json`` is a list; a single record counts as one."""
+    path = tmp_path / "all.json"
+    other = Outer("x", None, (), {})
+    write_json(path, [RECORD, other])
+    assert Outer.load_all(path) == (RECORD, other)
+    write_json(path, [])
+    assert Outer.load_all(path) == ()
+    RECORD.save(path)
+    assert Outer.load_all(path) == (RECORD,)
+
+
+BAD = {
+    "none": (None, "No such file or directory"),
+    "no JSON": ("{", "it is no JSON: Expecting property name"),
+    "no text": (b"\xff\xfe", "it is no text in UTF-8"),
+    "a number": ("3", "expected a record of Outer, an object with its keys, got int"),
+    "another record": (
+        '{"pair": [1, 2]}',
+        "expected a record of Outer, got an object without 'name', 'inner', 'many' ",
+    ),
+    "within": (
+        '{"name": "", "inner": {}, "many": [], "table": {}}',
+        "inner: expected a record of Inner, got an object",
+    ),
+    "too many": ('{"name": "", "inner": {"pair": [1]}, "many": [], "table": {}}', "inner: pair: no value of a record"),
+    "no list": ('{"name": "", "inner": null, "many": 3, "table": {}}', "many: no value of a record of Outer: '3'"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
+def test_files_that_hold_no_record(tmp_path: Path, content: str | bytes | None, message: str) -> None:
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for load in (Outer.load, Outer.load_all):
+        with pytest.raises(InputError) as raised:
+            load(path)
+        assert str(raised.value).startswith(f"cannot load {path}: {message}")
+        assert "\n" not in str(raised.value)
+
+
+def test_a_list_where_one_record_is_expected_and_a_bad_one_in_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, [RECORD, Inner((1.0, 2.0))])
+    with pytest.raises(InputError, match="got a list; read a command's list with load_all"):
+        Outer.load(path)
+    with pytest.raises(
+        InputError, match=r"x\.json: record 2: expected a record of Outer, got an object without 'name'"
+    ):
+        Outer.load_all(path)
+    with pytest.raises(InputError, match="expected a record of Outer"):
+        Outer.from_dict(None)  # type: ignore[arg-type]
 
 
 def test_json_is_plain_and_strict() -> None:

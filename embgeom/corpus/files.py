@@ -65,9 +65,8 @@ def list_folder(folder: Path) -> list[Path]:
 def _read_txt(path: Path, _field: str | None) -> Records:
     """One text per line that is not blank."""
     with path.open(encoding=_UTF8) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield f"line {number}", line.rstrip("\n")
+        for number, line in _filled(file, path):
+            yield f"line {number}", line.rstrip("\n")
 
 
 def _read_jsonl(path: Path, _field: str | None) -> Records:
@@ -75,9 +74,20 @@ def _read_jsonl(path: Path, _field: str | None) -> Records:
         yield from _json_lines(file, path)
 
 
+def _filled(lines: Iterable[str], path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, with their numbers; raise if there are lines, and all of them are."""
+    number, found = 0, False
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            found = True
+            yield number, line
+    if number and not found:
+        blank = "its only line is blank" if number == 1 else f"all {number} lines are blank"
+        raise CorpusError(f"{path}: no texts: {blank}")
+
+
 def _json_lines(lines: Iterable[str], path: Path) -> Records:
-    filled = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-    for count, (number, line) in enumerate(filled, start=1):
+    for count, (number, line) in enumerate(_filled(lines, path), start=1):
         yield f"record {count} (line {number})", _parse_json(line, path, line=number)
 
 
@@ -85,6 +95,7 @@ def _read_json(path: Path, field: str | None) -> Records:
     """A list of records or strings; an object of columns, or around one list of records; or JSON lines."""
     text = path.read_text(encoding=_UTF8)
     if not text.strip():
+        yield from _json_lines(text.splitlines(), path)  # none of them, or all blank
         return
     if _has_several_documents(text):  # many tools write JSON lines under the suffix .json
         yield from _json_lines(text.split("\n"), path)

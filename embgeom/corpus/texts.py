@@ -121,7 +121,8 @@ class TextStream:
             if found == self._limit:
                 return
         if not found:
-            why = f"all {self.skipped} records are blank" if self.skipped else "it is empty"
+            blank = "its only record is blank" if self.skipped == 1 else f"all {self.skipped} records are blank"
+            why = blank if self.skipped else "it is empty"
             raise CorpusError(f"{self._called}: no texts: {why}")
 
     def _look_at_first(self, record: object) -> None:

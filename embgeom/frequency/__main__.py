@@ -16,7 +16,10 @@ from embgeom.errors import CorpusError, OptionError
 if TYPE_CHECKING:
     from embgeom.corpus import TextStream
     from embgeom.counts import TokenCounts
-    from embgeom.frequency.records import PowerLawFit
+    from embgeom.frequency.records import Comparison, PowerLawFit
+
+
+_ENOUGH = 50  # Clauset, Shalizi and Newman 2009, section 3.2
 
 
 class _Fitted(NamedTuple):
@@ -27,9 +30,7 @@ class _Fitted(NamedTuple):
 def main(
     model: cli.ModelOption = ["demo"],  # noqa: B006  (typer copies it)
     data: cli.DataOption = ["demo"],  # noqa: B006
-    special_tokens: Annotated[
-        bool, typer.Option(help="Whether to count the special tokens that the tokenizer adds: BOS once per text.")
-    ] = True,
+    no_special_tokens: cli.NoSpecialTokensOption = False,
     goodness_of_fit: Annotated[
         int,
         typer.Option(
@@ -65,7 +66,7 @@ def main(
             data or ["demo"],
             revision=revision,
             texts={"field": field, "limit": limit, "data_root": data_root},
-            counting={"special_tokens": special_tokens, "progress": not quiet},
+            counting={"special_tokens": not no_special_tokens, "progress": not quiet},
             fitting={"goodness_of_fit": goodness_of_fit, "seed": seed, "progress": not quiet},
         )
     finally:  # on Ctrl-C too: what is computed is kept
@@ -161,13 +162,14 @@ def _print_fits(results: list[_Fitted]) -> None:
             *(str(number) for number in (counts.texts, counts.total, counts.types)),
             f"{fit.gamma:.3f}±{fit.standard_error:.3f}",
             str(fit.k_min),
-            str(fit.tail_size),
+            f"{fit.tail_size}{'*' if fit.tail_size < _ENOUGH else ''}",
             f"{fit.ks_distance:.3f}",
             f"{fit.zipf_exponent:.2f}",
             *([] if fit.goodness is None else [f"{fit.goodness.p:.2f}"]),
         )
     counted = "special tokens counted" if results[0].counts.special_tokens else "special tokens left out"
     replicates = results[0].fit.goodness.replicates if results[0].fit.goodness else 0
+    few = any(fit.tail_size < _ENOUGH for _, fit in results)
     skipped = sum(int(counts.provenance.get("skipped") or 0) for counts, _ in results)
     cli.print_table(
         table,
@@ -175,7 +177,8 @@ def _print_fits(results: list[_Fitted]) -> None:
         caption="γ: discrete maximum likelihood ± standard error; tail: types with k ≥ k_min; KS: distance to the fit "
         "there; Zipf: 1/(γ − 1)"
         + (f"; p: of {replicates} bootstrap replicates, the power law is ruled out at p ≤ 0.1" if tested else "")
-        + (f"; {skipped} blank records were skipped" if skipped else ""),
+        + (f"; *: fewer than {_ENOUGH} types, to be treated with caution (Clauset et al. 2009, 3.2)" if few else "")
+        + cli.skipped_text(skipped),
     )
 
 
@@ -188,8 +191,7 @@ def _print_comparisons(results: list[_Fitted]) -> None:
             table.add_row(
                 *shown,
                 escape(comparison.alternative),
-                f"{comparison.log_likelihood_ratio:.2f}",
-                f"{comparison.p:.2g}" if comparison.p >= 1e-16 else "< 1e-16",
+                *(("–", "–") if comparison.is_power_law else _ratio_and_p(comparison)),
                 escape(comparison.sentence.split(" (R")[0]),  # what follows are the columns before
             )
             shown = ["", ""]
@@ -198,6 +200,11 @@ def _print_comparisons(results: list[_Fitted]) -> None:
         title="The power law beside other distributions of the same tail",
         caption="R = ln L(power law) − ln L(alternative); p: Vuong's test, and Wilks' for the truncated power law",
     )
+
+
+def _ratio_and_p(comparison: Comparison) -> tuple[str, str]:
+    ratio = f"{comparison.log_likelihood_ratio:.2f}"
+    return ratio, f"{comparison.p:.2g}" if comparison.p >= 1e-16 else "< 1e-16"
 
 
 def _names(results: list[_Fitted]) -> dict[int, list[str]]:

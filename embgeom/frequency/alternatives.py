@@ -77,7 +77,7 @@ def fit_log_normal(k: Floats, types: NDArray[np.int64], k_min: float, gamma: flo
     best = _maximise(log_p, types, starts, [(None, None), (np.log(_SMALLEST), 20.0)])
     a, theta = best[0], np.exp(best[1])
     parameters = {"mu": np.log(edge) - a / (2 * theta), "sigma": 1 / np.sqrt(2 * theta)}
-    return Alternative(parameters, log_p(best), is_power_law=theta < 1000 * _SMALLEST)
+    return Alternative(parameters, log_p(best), is_power_law=bool(theta < 1000 * _SMALLEST))
 
 
 def fit_stretched_exponential(k: Floats, types: NDArray[np.int64], k_min: float, gamma: float) -> Alternative:
@@ -98,7 +98,7 @@ def fit_stretched_exponential(k: Floats, types: NDArray[np.int64], k_min: float,
         log_p, types, starts, [(None, None), (_SMALLEST_BETA, min(50.0, 300 / np.log(k[-1] / edge)))]
     )
     parameters = {"log_lambda": (log_a - np.log(beta)) / beta - np.log(edge), "beta": beta}
-    return Alternative(parameters, log_p(best), is_power_law=beta < 10 * _SMALLEST_BETA)
+    return Alternative(parameters, log_p(best), is_power_law=bool(beta < 10 * _SMALLEST_BETA))
 
 
 def fit_exponential(k: Floats, types: NDArray[np.int64], k_min: float, gamma: float) -> Alternative:

@@ -36,7 +36,8 @@ def compare(values: NDArray[np.float64], types: NDArray[np.int64], tail: Tail) -
         verdict = _verdict(name, favoured, is_power_law=alternative.is_power_law)
         shown = f"p = {p:.2g}" if p > 1e-16 else "p < 1e-16"
         numbers = f"(R = {ratio:.3g}, {shown})".replace("-", "−")
-        results.append(Comparison(name, ratio, normalized, p, favoured, parameters, f"{verdict} {numbers}"))
+        sentence = verdict if alternative.is_power_law else f"{verdict} {numbers}"
+        results.append(Comparison(name, ratio, normalized, p, favoured, parameters, sentence, alternative.is_power_law))
     return tuple(results)
 
 

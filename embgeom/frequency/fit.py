@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embgeom.checks import require_whole
 from embgeom.counts import TokenCounts
-from embgeom.errors import CountsError, OptionError
+from embgeom.errors import CountsError
 from embgeom.frequency.comparisons import compare
 from embgeom.frequency.goodness import goodness_of_fit as bootstrap
 from embgeom.frequency.records import PowerLawFit
@@ -68,18 +66,19 @@ def fit_power_law(
         If ``k_min``, ``goodness_of_fit``, ``seed`` or ``threads`` are not whole numbers that make sense.
     """
     values, types = _histogram(counts.frequencies if isinstance(counts, TokenCounts) else counts)
-    start = None if k_min is None else _whole("k_min", k_min, 1)
-    replicates = _whole("goodness_of_fit", goodness_of_fit, 0)
-    stream = _whole("seed", seed, 0)
-    workers = None if threads is None else _whole("threads", threads, 1)
-    _enough(values, types, start)
+    for name, number, least in (("k_min", k_min, 1), ("threads", threads, 1)):
+        if number is not None:
+            require_whole(name, number, least)
+    require_whole("goodness_of_fit", goodness_of_fit, 0)
+    require_whole("seed", seed, 0)
+    _enough(values, types, k_min)
 
-    tail = fit_tail(values, types, start)
+    tail = fit_tail(values, types, k_min)
     return PowerLawFit(
         gamma=tail.gamma,
         standard_error=tail.standard_error,
         k_min=int(tail.k_min),
-        k_min_given=start is not None,
+        k_min_given=k_min is not None,
         ks_distance=tail.distance,
         tail_size=tail.size,
         types=int(types.sum()),
@@ -91,13 +90,13 @@ def fit_power_law(
             values,
             types,
             tail,
-            k_min_given=start is not None,
-            replicates=replicates,
-            seed=stream,
-            threads=workers,
+            k_min_given=k_min is not None,
+            replicates=int(goodness_of_fit),
+            seed=int(seed),
+            threads=threads,
             progress=progress,
         )
-        if replicates
+        if goodness_of_fit
         else None,
         frequency_values=tuple(int(value) for value in values),
         frequency_types=tuple(int(number) for number in types),
@@ -138,16 +137,16 @@ def _enough(values: NDArray[np.float64], types: NDArray[np.int64], k_min: int | 
     if total == 0:
         raise CountsError("expected counts of which some are positive, got none: no token was seen")
     if total == 1:
-        raise CountsError(f"a power law of one token type (seen {values[0]:.0f} times) is not defined; give more text")
+        raise CountsError(f"a power law of one token type (seen {_times(values[0])}) is not defined; give more text")
     if len(values) == 1:
         raise CountsError(
-            f"all {total} token types occur equally often ({values[0]:.0f} times), which no power law describes; "
+            f"all {total} token types occur equally often ({_times(values[0])}), which no power law describes; "
             "give more text"
         )
     if k_min is None and len(values) < 3:
         raise CountsError(
             "at least 3 different frequencies are needed to choose k_min, got only "
-            f"{values[0]:.0f} and {values[1]:.0f}; give more text, or k_min"
+            f"{values[0]:.0f} and {values[1]:.0f}; give more text (or, in Python, a k_min)"
         )
     if k_min is not None and (values >= k_min).sum() < 2:
         raise CountsError(
@@ -156,13 +155,5 @@ def _enough(values: NDArray[np.float64], types: NDArray[np.int64], k_min: int | 
         )
 
 
-def _whole(name: str, value: Any, least: int) -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise OptionError(f"{name} must be a whole number, got {value!r}") from None
-    if number < least:
-        raise OptionError(f"{name} must be at least {least}, got {number}")
-    return number
+def _times(value: float) -> str:
+    return "once" if value == 1 else f"{value:.0f} times"

@@ -34,6 +34,9 @@ class Comparison(Record):
         ln λ and ``beta`` of e^(−(λk)^β); ``alpha`` and ``lambda`` of k^(−α) e^(−λk).
     sentence : str
         What the numbers say, in words.
+    is_power_law : bool
+        Whether the best log-normal or stretched exponential is that limit: then R and p compare a power law with its
+        rounding, and tell nothing.
     """
 
     alternative: str
@@ -43,6 +46,7 @@ class Comparison(Record):
     favoured: str | None
     parameters: dict[str, float]
     sentence: str
+    is_power_law: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class PowerLawFit(Record):
     ks_distance : float
         Largest distance between the cumulative distributions of the tail and of the fit, at the frequencies that occur.
     tail_size : int
-        Number of token types with frequency ≥ k_min: what the fit rests on.
+        Number of token types with frequency ≥ k_min: what the fit rests on. Clauset, Shalizi and Newman 2009, section
+        3.2, want some 50 of them, and caution against less.
     types : int
         Number of token types seen.
     tokens : int

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from embgeom.trees import TreeFit
 
 
+_LEAST_WORDS = 3
+
+
 def main(
     model: cli.ModelOption = ["demo"],  # noqa: B006  (typer copies it)
     data: cli.DataOption = ["demo"],  # noqa: B006
@@ -52,7 +55,7 @@ def main(
     Example: python -m embgeom.hierarchy --model demo --data gsm8k --figure hierarchy.png
     """
     words = _check_early(groups, layer, seed, json, figure)
-    leaves = [word for group in words.values() for word in group] if tree_tokens is None else _read_words(tree_tokens)
+    leaves = None if tree_tokens is None else _read_words(tree_tokens)
     cli.quieten_libraries()
     results: list[Hierarchy] = []
     complete = False
@@ -97,7 +100,7 @@ def _measure(
     models: list[str],
     data: list[str],
     groups: dict[str, tuple[str, ...]],
-    leaves: list[str],
+    leaves: list[str] | None,
     *,
     source: dict[str, Any],
     texts: dict[str, Any],
@@ -122,7 +125,7 @@ def _measure(
             complete = False
             continue
         digits = cli.attempt(digit_norms, embeddings)
-        trees = _fit_trees(embeddings, leaves)
+        trees = cli.attempt(_fit_trees, embeddings, groups, leaves)
         for corpus in filter(None, corpora):
             counts = cli.attempt(token_counts, corpus, tokenizer, name=name, progress=progress)
             if counts is None:
@@ -135,26 +138,32 @@ def _measure(
                 groups=cli.attempt(group_statistics, embeddings, groups, counts, seed=seed),
                 digits=digits,
                 pairs=cli.attempt(general_specific, embeddings, counts, seed=seed),
-                trees=trees,
+                trees=trees or (),
             )
-            parts = (measured.groups, measured.digits, measured.pairs, measured.trees or None)
+            parts = (measured.groups, measured.digits, measured.pairs, trees)
             complete &= None not in parts
             if any(parts):
                 results.append(measured)
     return complete
 
 
-def _fit_trees(embeddings: Embeddings, words: list[str]) -> tuple[TreeFit, ...]:
-    """Fit a tree by each method; where the input is at fault, say so once and fit none."""
+def _fit_trees(
+    embeddings: Embeddings, groups: dict[str, tuple[str, ...]], leaves: list[str] | None
+) -> tuple[TreeFit, ...]:
+    """Fit a tree by each method to the leaves; if none were named, to the words of the groups, should they suffice."""
     from embgeom.trees import METHODS, token_tree
+    from embgeom.words import word_tokens
 
-    fits: list[TreeFit] = []
-    for method in METHODS:
-        fit = cli.attempt(token_tree, embeddings, words, method=method)
-        if fit is None:
+    if leaves is None:
+        leaves = [word for group in groups.values() for word in group]
+        single = len(set(word_tokens(embeddings.tokenizer, leaves).found.values()))
+        if single < _LEAST_WORDS:
+            cli.note(
+                f"no tree is fitted to the groups: {single} of their {len(leaves)} words are single tokens of "
+                f"{embeddings.model}, and it takes {_LEAST_WORDS}; other words can be named with --tree-tokens"
+            )
             return ()
-        fits.append(fit)
-    return tuple(fits)
+    return tuple(token_tree(embeddings, leaves, method=method) for method in METHODS)
 
 
 def _read_words(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embgeom.checks import require_embeddings
 from embgeom.hierarchy.groups import spread
 from embgeom.hierarchy.records import DigitNorms, DigitRow
 from embgeom.words import AFTER_PUNCTUATION, AFTER_SPACE, norms_of, provenance, word_tokens
@@ -30,10 +31,11 @@ def digit_norms(embeddings: Embeddings) -> DigitNorms:
     Raises
     ------
     ModelError
-        If the model has no tokenizer.
+        If these are no embeddings, or the model has no tokenizer.
     PointsError
         If the embedding of a number is not finite.
     """
+    require_embeddings(embeddings)
     texts = [str(number) for number in range(1000)]
     forms = {
         "after a space": word_tokens(embeddings.tokenizer, texts, context=AFTER_SPACE).found,

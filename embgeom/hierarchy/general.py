@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from embgeom.checks import require_embeddings
 from embgeom.errors import OptionError
 from embgeom.hierarchy.matching import matched_control
 from embgeom.hierarchy.pairs import hypernym_pairs
@@ -61,14 +62,16 @@ def general_specific(
     Raises
     ------
     OptionError
-        If there are no pairs, or one occurs twice or joins a word to itself.
+        If there are no pairs, or one is none of two words, occurs twice or joins a word to itself.
+    CountsError
+        If ``counts`` are none.
     ModelError
-        If the model has no tokenizer.
+        If these are no embeddings, or the model has no tokenizer.
     PointsError
         If the embedding of a word is not finite.
     """
-    pairs = hypernym_pairs() if pairs is None else [(general, specific) for general, specific in pairs]
-    _check(pairs)
+    require_embeddings(embeddings)
+    pairs = hypernym_pairs() if pairs is None else _as_pairs(pairs)
     words = word_tokens(embeddings.tokenizer, list(dict.fromkeys(word for pair in pairs for word in pair)))
     usable = [pair for pair in pairs if set(pair) <= set(words.found)]
     ids = [words.found[word] for pair in usable for word in pair]
@@ -117,7 +120,14 @@ def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
 
 
-def _check(pairs: Sequence[tuple[str, str]]) -> None:
+def _as_pairs(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise OptionError(f"expected pairs of a general and a specific word, got {type(given).__name__}")
+    pairs = []
+    for pair in given:
+        if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(word, str) for word in pair)):
+            raise OptionError(f"expected pairs of a general and a specific word, got {str(pair)[:40]}")
+        pairs.append((pair[0], pair[1]))
     if not pairs:
         raise OptionError("there are no pairs of a general and a specific word")
     for pair, times in Counter(pairs).items():
@@ -125,3 +135,4 @@ def _check(pairs: Sequence[tuple[str, str]]) -> None:
             raise OptionError(f"the pair {pair} occurs {times} times; give each pair once")
         if pair[0] == pair[1]:
             raise OptionError(f"the pair {pair} joins a word to itself")
+    return pairs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embgeom.checks import require_embeddings
 from embgeom.errors import InputError, OptionError, first_line
 from embgeom.hierarchy.records import GroupRow, GroupStatistics, LeftOut, Spread, WordNorm
 from embgeom.hierarchy.trend import trend
@@ -57,11 +58,14 @@ def group_statistics(
     ------
     OptionError
         If there are no groups, a group is empty, or a word occurs twice.
+    CountsError
+        If ``counts`` are none.
     ModelError
-        If the model has no tokenizer.
+        If these are no embeddings, or the model has no tokenizer.
     PointsError
         If the embedding of a word is not finite.
     """
+    require_embeddings(embeddings)
     groups = PAPER_GROUPS if groups is None else groups
     _check(groups)
     words = word_tokens(embeddings.tokenizer, list(chain.from_iterable(groups.values())))
@@ -163,11 +167,15 @@ def _row(name: str, words: list[WordNorm], left_out: list[LeftOut]) -> GroupRow:
 
 
 def _check(groups: Mapping[str, Sequence[str]]) -> None:
+    if not isinstance(groups, Mapping):
+        raise OptionError(f"expected groups as a mapping of names to lists of words, got {type(groups).__name__}")
     if not groups:
         raise OptionError("there are no groups; expected a mapping of names to lists of words")
     seen: dict[str, str] = {}
     for name, words in groups.items():
-        if isinstance(words, str) or not words:
+        if not isinstance(name, str):
+            raise OptionError(f"expected the name of a group, got {name!r}")
+        if isinstance(words, str) or not isinstance(words, Sequence) or not words:
             raise OptionError(f"group {name!r}: expected a list of words, got {words!r}")
         for word in words:
             if not isinstance(word, str):

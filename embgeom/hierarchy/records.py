@@ -109,6 +109,11 @@ class Trend(Record):
     permutations: int
     exact: bool
 
+    @property
+    def direction(self) -> int:
+        """1 where the values rise, −1 where they fall, 0 where neither can be told, i.e. p > 0.05 or τ = 0."""
+        return 0 if self.p_value > 0.05 else (self.tau > 0) - (self.tau < 0)
+
 
 @dataclass(frozen=True)
 class GroupStatistics(Record):

@@ -66,9 +66,10 @@ def print_pairs(results: list[tuple[str, PairTest]]) -> None:
     """Print a row per test and model."""
     if not results:
         return
-    table = cli.table("model", "data", "unit", ">n", ">general shorter", ">by chance", ">p")
+    table = cli.table("model", "data", "unit", ">n", ">ties", ">general shorter", ">by chance", ">p")
     notes = [
-        "general shorter: the share with ‖general‖ < ‖specific‖ [95 %]; hypernym: by the majority of its pairs; "
+        "general shorter: the share with ‖general‖ < ‖specific‖ [95 %]; hypernym: by the majority of its pairs; ties "
+        "(equal norms; as many pairs either way) are not among the n; "
         "matched: beside random words of the same frequencies"
     ]
     for name, result in results:
@@ -79,7 +80,8 @@ def print_pairs(results: list[tuple[str, PairTest]]) -> None:
             share = result.matched.share
             chance = _interval(share.expected, share.interval)
             table.add_row(
-                *cells, "matched", f"{result.matched.pairs}", f"{share.observed:.2f}", chance, f"{share.p_value:.2g}"
+                *(*cells, "matched", f"{result.matched.pairs}", ""),
+                *(f"{share.observed:.2f}", chance, f"{share.p_value:.2g}"),
             )
         notes += _pair_notes(name, result)
     # What a tokenizer lacks is said once, however many corpora there are.
@@ -131,8 +133,8 @@ def print_trees(results: dict[str, tuple[TreeFit, ...]]) -> None:
 
 def _signs(test: SignTest) -> list[str]:
     if test.share is None or test.interval is None or test.p_value is None:
-        return [f"{test.n}", "–", "–", "–"]
-    return [f"{test.n}", _interval(test.share, test.interval), "0.50", f"{test.p_value:.2g}"]
+        return [f"{test.n}", f"{test.ties}", "–", "–", "–"]
+    return [f"{test.n}", f"{test.ties}", _interval(test.share, test.interval), "0.50", f"{test.p_value:.2g}"]
 
 
 def _interval(value: float, interval: tuple[float, float]) -> str:
@@ -150,5 +152,8 @@ def _spread(spread: Spread | None, digits: int) -> str:
 def _trend(trend: Trend | None) -> str:
     if trend is None:
         return "has no trend to test"
-    way = "rises" if trend.tau > 0 else "falls" if trend.tau < 0 else "neither rises nor falls"
-    return f"{way} with the groups: τ = {trend.tau:.3f}, Jonckheere–Terpstra p = {trend.p_value:.2g}"
+    from embgeom.hierarchy.trend import signed
+
+    way = {1: "rises with the groups", -1: "falls with the groups", 0: "shows no trend that can be told"}
+    numbers = f"τ = {signed(trend.tau, 3)}, Jonckheere–Terpstra p = {trend.p_value:.2g}"
+    return f"{way[trend.direction]}: {numbers}"

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from embgeom.hierarchy.records import Trend
 
-__all__ = ["trend"]
+__all__ = ["signed", "trend"]
 
 _PERMUTATIONS = 9_999
 # Permutations at a time are as many as this number of counters allows.
 _BATCH = 2_000_000
+
+
+def signed(value: float, digits: int) -> str:
+    """Return τ as tables and figures show it: with a minus sign as long as a digit, never −0.000."""
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def trend(places: Sequence[int], values: Sequence[float], *, seed: int) -> Trend | None:

@@ -29,10 +29,8 @@ class _Measured(NamedTuple):
 def main(
     model: cli.ModelOption = ["demo"],  # noqa: B006  (typer copies it)
     data: cli.DataOption = ["demo"],  # noqa: B006
-    special_tokens: Annotated[
-        bool, typer.Option(help="Whether to count the special tokens that the tokenizer adds: BOS once per text.")
-    ] = True,
-    bins: Annotated[int, typer.Option(help="Bins by norm.", metavar="N")] = 20,
+    no_special_tokens: cli.NoSpecialTokensOption = False,
+    bins: Annotated[int, typer.Option(help="Bins by norm, 2 to 1000.", metavar="N")] = 20,
     layer: cli.LayerOption = "input",
     revision: cli.RevisionOption = None,
     field: cli.FieldOption = None,
@@ -66,7 +64,7 @@ def main(
             data or ["demo"],
             source={"layer": layer, "revision": revision},
             texts={"field": field, "limit": limit, "data_root": data_root},
-            special_tokens=special_tokens,
+            special_tokens=not no_special_tokens,
             options={**options, "progress": not quiet},
         )
     finally:  # on Ctrl-C too: what is computed is kept

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom.checks import require_counts, require_whole
 from embgeom.counts import TokenCounts
 from embgeom.embeddings import Embeddings
 from embgeom.errors import CountsError, OptionError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from embgeom.metric import Array
 
 __all__ = ["check_options", "frequency_norms"]
+
+_BINS = (2, 1000)
 
 
 def frequency_norms(
@@ -52,7 +54,7 @@ def frequency_norms(
     tokenizer
         Of transformers; needed with an array.
     bins : int
-        Bins by norm.
+        Bins by norm, from 2 to 1000.
     confidence : float
         Level of the intervals, between 0 and 1.
     resamples : int
@@ -81,8 +83,7 @@ def frequency_norms(
     True
     """
     check_options(bins=bins, confidence=confidence, resamples=resamples, seed=seed)
-    if not isinstance(counts, TokenCounts):
-        raise CountsError(f"expected TokenCounts, as token_counts returns them, got {type(counts).__name__}")
+    require_counts(counts)
     measured = embeddings
     if not isinstance(measured, TokenNorms):
         measured = token_norms(measured, tokenizer, progress=progress)
@@ -139,9 +140,9 @@ def frequency_norms(
 
 def check_options(*, bins: int, confidence: float, resamples: int, seed: int) -> None:
     """Raise :class:`OptionError` for a value that makes no sense."""
-    for name, value, least in (("bins", bins, 1), ("resamples", resamples, 1), ("seed", seed, 0)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    require_whole("bins", bins, *_BINS)
+    require_whole("resamples", resamples, 1)
+    require_whole("seed", seed, 0)
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, got {confidence!r}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom.checks import require_tokenizer
 from embgeom.embeddings import Embeddings
 from embgeom.errors import OptionError, PointsError
 from embgeom.metric import as_tensor
@@ -77,7 +78,7 @@ def token_norms(embeddings: Embeddings | Array, tokenizer: Any = None, *, progre
     OptionError
         If the tokenizer is missing.
     ModelError
-        If the model has none that can be loaded.
+        If the tokenizer is none, or the model has none that can be loaded.
     """
     model = embeddings if isinstance(embeddings, Embeddings) else None
     matrix = as_tensor(embeddings.matrix if isinstance(embeddings, Embeddings) else embeddings)
@@ -87,6 +88,7 @@ def token_norms(embeddings: Embeddings | Array, tokenizer: Any = None, *, progre
         if model is None:
             raise OptionError("of an array, which token each row is of is unknown; pass its tokenizer as well")
         tokenizer = model.tokenizer
+    require_tokenizer(tokenizer)
     size = len(tokenizer)
     texts = token_texts(tokenizer, range(max(size, len(matrix))))
     ids = np.asarray([number for number, text in enumerate(texts[: len(matrix)]) if text is not None], np.int64)

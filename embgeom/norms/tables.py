@@ -44,7 +44,7 @@ def _print_correlations(results: list[NormAnalysis]) -> None:
         f"({100 * results[0].confidence:g} %); frequent, rare: mean norm of the most frequent and of the rarest tenth "
         "of the types"
         + (f"; {left_out} tokens have no embedding and were left out" if left_out else "")
-        + (f"; {skipped} blank records were skipped" if skipped else "")
+        + cli.skipped_text(skipped)
         + "\n\n"
         + "\n".join(sentences),
     )

@@ -16,6 +16,7 @@ from .layers import statistics_by_depth as statistics_by_depth
 from .norms import mean_frequency_by_norm as mean_frequency_by_norm
 from .norms import mean_norm_by_frequency as mean_norm_by_frequency
 from .norms import norm_grid as norm_grid
+from .report import sweep_overview as sweep_overview
 from .spaces import space_ruler as space_ruler
 from .trees import draw_poincare_disc as draw_poincare_disc
 from .trees import draw_tree as draw_tree

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.errors import OptionError
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +23,7 @@ __all__ = ["frequency_distribution", "frequency_grid"]
 _TAIL, _LINE, _MEAN, _BELOW = COLOURS[5], COLOURS[1], COLOURS[6], "#BBBBBB"
 _X, _Y = "frequency k (occurrences)", "token types per frequency"
 _MOST_COLUMNS = 4
+_LONGEST_TITLE = 30
 
 
 def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> Axes:
@@ -132,5 +132,8 @@ def _places(results: Sequence[PowerLawFit]) -> tuple[list[tuple[int, int]], int,
 
 
 def _title(result: PowerLawFit, *, several: bool) -> str:
-    data = result.data or "texts"
-    return f"{data} · {Path(result.tokenizer).name}" if several and result.tokenizer else data
+    data = plain(shortened(result.data or "texts"))
+    if not (several and result.tokenizer):
+        return data
+    name = plain(shortened(model_name(result.tokenizer)))
+    return f"{data} · {name}" if len(data) + len(name) <= _LONGEST_TITLE else f"{data}\n{name}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.hierarchy.trend import signed
+from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
 from embgeom.plots.trees import draw_poincare_disc
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def group_norms(result: GroupStatistics, *, axes: Axes | None = None) -> Axes:
         By default those of a new figure.
     """
     axes = new_axes(width=max(5.5, 1.1 + 1.2 * len(result.groups))) if axes is None else axes
+    if not any(row.words for row in result.groups):
+        total = sum(len(row.left_out) for row in result.groups)
+        return _only_text(axes, f"none of the {total} words\nof the groups\nis a single token")
     for place, row in enumerate(result.groups):
         words = sorted(row.words, key=lambda word: word.norm)
         norms = [word.norm for word in words]
@@ -42,7 +45,7 @@ def group_norms(result: GroupStatistics, *, axes: Axes | None = None) -> Axes:
             axes.plot([place - 0.32, place + 0.32], [row.norm.mean] * 2, color=colour, linewidth=2)
             for word, at, side in ((words[-1], 5, "bottom"), (words[0], -5, "top"))[: len(words)]:
                 axes.annotate(
-                    _plain(word.word),
+                    plain(shortened(word.word, 14)),
                     (across[words.index(word)], word.norm),
                     xytext=(0, at),
                     textcoords="offset points",
@@ -50,13 +53,17 @@ def group_norms(result: GroupStatistics, *, axes: Axes | None = None) -> Axes:
                     va=side,
                     fontsize="x-small",
                 )
-    names = [f"{fill(_plain(row.name), 12)}\n{_found(row.words, row.left_out)}" for row in result.groups]
+    names = [f"{fill(plain(shortened(row.name)), 12)}\n{_found(row.words, row.left_out)}" for row in result.groups]
     axes.set_xticks(range(len(names)), names, fontsize="small")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.margins(y=0.14)
     axes.set_ylabel("norm ‖e‖")
     trend = result.norm_trend
-    _title(axes, "no trend to test" if trend is None else f"trend: τ = {trend.tau:.2f}, p = {trend.p_value:.2g}")
+    if trend is None:
+        _title(axes, "no trend to test")
+    else:
+        told = "trend" if trend.direction else "no trend can be told"
+        _title(axes, f"{told}: τ = {signed(trend.tau, 2)}, p = {trend.p_value:.2g}")
     return axes
 
 
@@ -70,6 +77,8 @@ def norms_by_digits(result: DigitNorms, *, axes: Axes | None = None) -> Axes:
         By default those of a new figure.
     """
     axes = new_axes() if axes is None else axes
+    if not any(row.numbers for row in result.rows):
+        return _only_text(axes, "no number from 0 to 999\nis a single token")
     forms = list(dict.fromkeys(row.form for row in result.rows))
     digits = sorted({row.digits for row in result.rows})
     width = 0.8 / len(forms)
@@ -108,10 +117,7 @@ def general_against_specific(result: PairTest, *, axes: Axes | None = None) -> A
     """
     axes = new_axes(width=4.2, height=4.2) if axes is None else axes
     if not result.pairs:
-        axes.set_axis_off()
-        wrapped = f"none of the {len(result.left_out)} pairs\nhas two single tokens"
-        axes.text(0.5, 0.5, wrapped, transform=axes.transAxes, ha="center", va="center", fontsize="small")
-        return axes
+        return _only_text(axes, f"none of the {len(result.left_out)} pairs\nhas two single tokens")
     axes.set_xlabel("norm ‖e‖ of the specific word")
     axes.set_ylabel("norm ‖e‖ of the general word")
     general = [pair.general_norm for pair in result.pairs]
@@ -139,33 +145,36 @@ def hierarchy_grid(results: Sequence[Hierarchy]) -> Axes:
     Parameters
     ----------
     results : sequence of Hierarchy
-        A part that is None leaves its place empty.
+        A part that is None leaves its place empty; one that is None everywhere has no place.
     """
     from matplotlib.figure import Figure
 
     most = max((len(result.groups.groups) for result in results if result.groups), default=4)
-    widths = [max(1.7, 0.42 * most), 1.3, 1.25, 1.5]
+    # Of the trees, the nearest to the distances.
+    trees = [min(result.trees, key=lambda fit: fit.mean_additive_distortion, default=None) for result in results]
+    columns: list[tuple[float, Callable[..., Axes], list[Record | None]]] = [
+        (max(1.7, 0.42 * most), group_norms, [result.groups for result in results]),
+        (1.3, norms_by_digits, [result.digits for result in results]),
+        (1.25, general_against_specific, [result.pairs for result in results]),
+        (1.5, draw_poincare_disc, list(trees)),
+    ]
+    columns = [column for column in columns if any(column[2])]
+    widths = [width for width, _, _ in columns]
     figure = Figure(figsize=(2.9 * sum(widths), 4.2 * len(results)), layout="constrained")
     grid = figure.add_gridspec(len(results), len(widths), width_ratios=widths)
-    for number, result in enumerate(results):
+    for number, (result, tree) in enumerate(zip(results, trees, strict=True)):
         row = [figure.add_subplot(grid[number, column]) for column in range(len(widths))]
-        for axes in row:
+        for axes, (_, draw, parts) in zip(row, columns, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
-        # Of the trees, the nearest to the distances.
-        tree = min(result.trees, key=lambda fit: fit.mean_additive_distortion, default=None)
-        parts: tuple[tuple[Callable[..., Axes], Record | None], ...] = (
-            (group_norms, result.groups),
-            (norms_by_digits, result.digits),
-            (general_against_specific, result.pairs),
-            (draw_poincare_disc, tree),
-        )
-        for (draw, part), axes in zip(parts, row, strict=True):
-            if part is None:
+            if parts[number] is None:
                 axes.set_axis_off()
             else:
-                draw(part, axes=axes)
-        name = Path(result.model).name or result.model
-        row[0].set_title(f"{_plain(name)} · {row[0].get_title()}", fontsize="small", fontweight="bold")
+                draw(parts[number], axes=axes)
+        name = plain(shortened(model_name(result.model)))
+        told = row[0].get_title()
+        # Where both are long, one above the other: beside it is the title of the next axes.
+        between = " · " if len(name) + len(told) <= 34 else "\n"
+        row[0].set_title(f"{name}{between}{told}" if told else name, fontsize="small", fontweight="bold")
         if tree is not None:  # short enough for its place, and the model's name is there already
             title = row[-1].get_title().rpartition(" · ")[2].replace(": ", "\n", 1)
             row[-1].set_title(title, fontsize="small")
@@ -183,9 +192,10 @@ def _spread_out(count: int, width: float) -> list[float]:
     return [0.0] if count == 1 else [width * (2 * ((number + 0.5) * golden % 1) - 1) for number in range(count)]
 
 
-def _plain(text: str) -> str:
-    """Return the text so that matplotlib reads no formula in it."""
-    return text.replace("$", r"\$")
+def _only_text(axes: Axes, text: str) -> Axes:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize="small")
+    return axes
 
 
 def _title(axes: Axes, text: str) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embgeom.errors import OptionError
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,24 +95,23 @@ def mean_norm_by_frequency(result: NormAnalysis, *, axes: Axes | None = None) ->
     spread = np.array([chosen.spread for chosen in bins])
     sure = np.array([chosen.types >= _FEW for chosen in bins])
     colour = COLOURS[0]
-    axes.fill_between(x, *spread.T, color=colour, alpha=0.15, linewidth=0, label="middle 80 % of the types")
+    # A single bin has no width to be seen.
+    label = "middle 80 % of the types" if len(bins) > 1 else None
+    axes.fill_between(x, *spread.T, color=colour, alpha=0.15, linewidth=0, label=label)
     interval = np.array([chosen.interval if chosen.types >= _FEW else (np.nan, np.nan) for chosen in bins])
-    axes.fill_between(
-        x,
-        *interval.T,
-        color=colour,
-        alpha=0.4,
-        linewidth=0,
-        label=f"{100 * result.confidence:g} % interval of the mean",
-    )
+    label = f"{100 * result.confidence:g} % interval of the mean" if sure.any() else None
+    axes.fill_between(x, *interval.T, color=colour, alpha=0.4, linewidth=0, label=label)
     axes.vlines(x, *interval.T, color=colour, alpha=0.4, linewidth=2.5)  # one between two grey ones has no band
-    axes.plot(x, mean, color=colour, linewidth=1.2, label="mean norm")
+    axes.plot(x, mean, color=colour, linewidth=1.2, label="mean norm" if len(bins) > 1 else None)
     for chosen, face in ((sure, colour), (~sure, _FEW_COLOUR)):
         if chosen.any():
-            label = None if chosen is sure else f"over fewer than {_FEW} types"
+            label = f"mean over fewer than {_FEW} types"
+            if chosen is sure:  # which the line has named, if there is one
+                label = "_" if len(bins) > 1 else "mean norm"
             axes.plot(x[chosen], mean[chosen], "o", markersize=4.5, color=face, label=label, zorder=3)
     if result.never_seen.mean_norm is not None:
-        label = f"never seen: {result.never_seen.types} types"
+        types = result.never_seen.types
+        label = "never seen: norm of 1 type" if types == 1 else f"never seen: mean norm of {types} types"
         axes.axhline(result.never_seen.mean_norm, color=COLOURS[1], linestyle="--", linewidth=1.2, label=label)
     axes.set_xscale("log")
     axes.set_xlim(0.8, max(10.0, 1.4 * x.max()))
@@ -163,5 +161,6 @@ def _drawn_edges(result: NormAnalysis) -> list[float]:
 def _title(result: NormAnalysis) -> str:
     from embgeom.norms.verdict import correlation_text
 
-    named = [Path(result.model).name if result.model else "embeddings", *([result.data] if result.data else [])]
-    return " · ".join(named) + f":  Spearman ρ = {correlation_text(result.correlation)}"
+    named = [model_name(result.model) if result.model else "embeddings", *([result.data] if result.data else [])]
+    told = "ρ undefined" if result.correlation.rho is None else f"ρ = {correlation_text(result.correlation)}"
+    return " · ".join(plain(shortened(name)) for name in named) + f":  Spearman {told}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
 from embgeom.trees.disc import geodesic, onward, poincare_layout
 from embgeom.trees.structure import Walk, tree_metric, walk
 
@@ -52,7 +51,7 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     for point, label in enumerate(fit.labels):
         side, alignment = (-5, "right") if point == fit.root else (5, "left")
         axes.annotate(
-            _plain(label),
+            plain(label),
             (x[point], y[point]),
             xytext=(side, 0),
             textcoords="offset points",
@@ -67,7 +66,7 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     unit = " in radians" if fit.metric == "angular" else ""
-    axes.set_xlabel(f"distance from “{_plain(fit.labels[fit.root])}” along the tree{unit}")
+    axes.set_xlabel(f"distance from “{plain(fit.labels[fit.root])}” along the tree{unit}")
     _title(axes, fit)
     return axes
 
@@ -112,7 +111,7 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
         axes.text(
             1.08 * float(outward[point, 0]),
             1.08 * float(outward[point, 1]),
-            _plain(label),
+            plain(label),
             rotation=turn if right else turn + 180,
             rotation_mode="anchor",
             ha="left" if right else "right",
@@ -200,13 +199,8 @@ def _size(fit: TreeFit) -> float:
     return 7.0 * min(1.0, _LABELS / fit.points)
 
 
-def _plain(label: str) -> str:
-    """Return the label so that matplotlib reads no formula in it, and a line break breaks no line."""
-    return label.replace("\n", "⏎").replace("$", r"\$")
-
-
 def _title(axes: Axes, fit: TreeFit) -> None:
     name = {"gromov": "Gromov's tree", "neighbor-joining": "neighbour joining"}[fit.method]
-    about = f"{Path(fit.model).name} · {name}" if fit.model else name
+    about = f"{plain(shortened(model_name(fit.model)))} · {name}" if fit.model else name
     worst, mean = fit.relative_additive_distortion, fit.relative_mean_additive_distortion
     axes.set_title(f"{about}: |d_T − d| / diameter ≤ {worst:.3f}, mean {mean:.3f}", fontsize=9)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embgeom.checks import require_embeddings
 from embgeom.errors import OptionError
 from embgeom.metric import pairwise_distances
 from embgeom.trees.fit import fit_tree
@@ -45,15 +46,24 @@ def token_tree(
     Raises
     ------
     OptionError
-        If fewer than three words are single tokens, or the root is none of them.
+        If ``tokens`` are no words, fewer than three are single tokens, or the root is none of them.
+    ModelError
+        If these are no embeddings, or the model has no tokenizer.
     PointsError
         If an embedding is not finite, all are equal, or their distances break the triangle inequality.
     """
     from embgeom.delta.rows import matrix_of, rows_used
     from embgeom.words import word_tokens
 
+    require_embeddings(embeddings)
     if isinstance(tokens, str):
         raise OptionError(f"expected a list of words, got one text {tokens[:40]!r}")
+    if not isinstance(tokens, Iterable):
+        raise OptionError(f"expected a list of words, got {type(tokens).__name__}")
+    tokens = list(tokens)
+    for word in tokens:
+        if not isinstance(word, str):
+            raise OptionError(f"expected words, got {type(word).__name__} {str(word)[:40]!r}")
     words = list(dict.fromkeys(tokens))
     single = word_tokens(embeddings.tokenizer, words).found
     first = {token: word for word, token in reversed(single.items())}

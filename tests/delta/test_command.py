@@ -16,10 +16,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from embgeom import cli, load_embeddings, load_texts, prompt_hyperbolicity, vocabulary_hyperbolicity
+from embgeom import (
+    HyperbolicityDistribution,
+    cli,
+    load_embeddings,
+    load_texts,
+    prompt_hyperbolicity,
+    prompt_tree_likeness,
+    vocabulary_hyperbolicity,
+)
+from embgeom.calibration import Calibration, calibrate_prompts, calibrate_vocabulary
 from embgeom.delta.__main__ import main
 from embgeom.demo import MODEL_DIR
 from embgeom.errors import InputError
+from embgeom.layers import LayerProfile, layer_statistics
 
 REQUIRED = [
     "model",
@@ -81,7 +91,10 @@ def test_prompt_level(run, texts: Path, tmp_path: Path) -> None:  # type: ignore
     (record,) = json.loads(out.read_text(encoding="utf-8"))
     assert set(REQUIRED) <= set(record)
     expected = prompt_hyperbolicity(load_embeddings("demo"), load_texts(texts))
+    beside = record.pop("tree_likeness")
     assert record == expected.to_dict()
+    assert beside == prompt_tree_likeness(load_embeddings("demo"), load_texts(texts)).to_dict()
+    assert f"{beside['mean_q']['mean']:.3f}" in done.out
     assert f"{expected.relative_delta:.5f} ± {expected.relative_delta_sd:.5f}" in done.out
     assert all(token in done.out for token in expected.witness.tokens)
 
@@ -149,6 +162,118 @@ def test_options_reach_the_library(run, texts: Path, tmp_path: Path) -> None:  #
     ]
 
 
+# ------------------------------------------------------------- beside the nulls
+
+
+def rows_of(out: str, first: str) -> list[str]:
+    return [line for line in out.splitlines() if line.split()[:1] == [first]]
+
+
+def test_prompts_beside_nulls(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out, figure = tmp_path / "out.json", tmp_path / "f.png"
+    done = run("--data", texts, "--null", "all", "--seed", 3, "--json", out, "--figure", figure, "-q")
+    assert (done.code, done.err) == (0, "")
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    expected = calibrate_prompts(load_embeddings("demo"), load_texts(texts), seed=3)
+    assert Calibration.from_dict(record["calibration"]) == expected
+    assert record["tree_likeness"] == expected.observed.to_dict()
+    delta = prompt_hyperbolicity(load_embeddings("demo"), load_texts(texts))
+    assert HyperbolicityDistribution.from_dict(record) == delta  # as before there were nulls
+    assert expected.verdict.sentence in done.out
+    assert expected.verdict.delta_sentence in done.out
+    assert len(rows_of(done.out, "spectrum")) == 5
+    null = expected.at("mean_q", "gaussian")
+    assert f"{null.mean:.4f} ± {null.sd:.4f}" in done.out
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert max(len(row) for row in rows_of(done.out, "vocabulary")) <= 80
+
+
+def test_vocabulary_beside_nulls(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out.json"
+    words = ["--points", 20, "--trials", 3, "--null", "directions", "spectrum", "--null-draws", 39]
+    assert run(*words, "--json", out, "-q").code == 0
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    expected = calibrate_vocabulary(
+        load_embeddings("demo"), points=20, trials=3, nulls=["directions", "spectrum"], draws=39
+    )
+    assert Calibration.from_dict(record["calibration"]) == expected
+
+
+def test_several_cells_beside_nulls(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    words = ["--data", texts, "demo", "--limit", 2, "--null", "permute", "--figure", tmp_path / "f.svg"]
+    done = run(*words, "-q")
+    assert done.code == 0
+    assert "draws each: demo · some" in done.out
+    assert "draws each: demo · demo" in done.out
+
+
+def test_repeats(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "t.txt").write_text("the cat and the dog and the cat and the cow\n", encoding="utf-8")
+    means = []
+    for words in ([], ["--repeats"]):
+        done = run("--data", tmp_path / "t.txt", *words, "--json", tmp_path / "o.json", "-q")
+        (record,) = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
+        assert record["tree_likeness"]["repeats"] == bool(words)
+        assert ("repeated tokens kept" in done.out) == bool(words)
+        means.append((record["tree_likeness"]["mean_q"]["mean"], record["relative_delta"]))
+    assert means[1][0] < means[0][0]
+    assert means[1][1] == means[0][1]
+
+
+def test_delta_stands_alone_where_q_is_not_defined(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "t.txt").write_text("a a a a\n", encoding="utf-8")
+    done = run("--data", tmp_path / "t.txt", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert "mean q" not in done.out
+    done = run("--data", tmp_path / "t.txt", "--null", "all", "-q")
+    assert done.code == 1
+    assert re.fullmatch(r"error: none of the 1 prompts has 4 distinct tokens or more[^\n]+\n", done.err)
+    assert "relative δ" in done.out
+
+
+def test_q_is_left_out_where_it_would_take_long_and_nobody_asked(run, texts: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("embgeom.delta.measuring._UNASKED", 1000)
+    assert "mean q" not in run("--data", texts, "-q").out
+    assert "mean q" in run("--data", texts, "--null", "permute", "-q").out
+
+
+def test_layers(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out, figure = tmp_path / "out.json", tmp_path / "f.png"
+    done = run("--data", texts, "--layer", "all", "--null", "all", "--json", out, "--figure", figure, "-q")
+    assert (done.code, done.err) == (0, "")
+    (record,) = json.loads(out.read_text(encoding="utf-8"))
+    profile = LayerProfile.from_dict(record)
+    expected = layer_statistics("demo", load_texts(texts), null="all")
+    assert profile.nulls == ("directions", "permute", "spectrum")
+    assert profile.at(2, "pooled_q").spread.mean == pytest.approx(expected.at(2, "pooled_q").spread.mean, rel=1e-4)
+    assert len(rows_of(done.out, "spectrum")) == profile.depth + 1
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert run("--data", texts, "--layer", "hidden:2", "--null-draws", 2, "--json", out, "-q").code == 0
+    (profile,) = map(LayerProfile.from_dict, json.loads(out.read_text(encoding="utf-8")))
+    assert (profile.layers, profile.null_draws) == ((2,), 2)
+
+
+def test_as_seen(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Gemma multiplies its embeddings by √d = 4: δ and diameter are 4 times as large, relative δ is the same."""
+    import transformers
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config = transformers.Gemma2Config(**sizes, head_dim=8, num_hidden_layers=2, vocab_size=40)
+    torch.manual_seed(0)
+    transformers.Gemma2Model(config).save_pretrained(tmp_path / "gemma")
+    found = []
+    for words in ([], ["--as-seen"]):
+        words = ["--model", tmp_path / "gemma", "--points", 20, "--trials", 2, *words]
+        done = run(*words, "--json", tmp_path / "o.json", "-q")
+        assert done.code == 0
+        found += json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
+    assert "embeddings times 4, as the first block sees them" in done.out
+    assert found[1]["delta"] == pytest.approx(4 * found[0]["delta"])
+    assert found[1]["relative_delta"] == pytest.approx(found[0]["relative_delta"])
+    done = run("--as-seen", "--points", 10, "--trials", 1, "-q")
+    assert (done.code, done.err.startswith("note: ")) == (0, True)
+
+
 # --------------------------------------------------------------------- bad input
 
 
@@ -187,6 +312,17 @@ def test_embeddings_with_nan(run, tmp_path: Path, texts: Path) -> None:  # type:
         (["--method", "guess"], "unknown method 'guess'"),
         (["--layer", "middle"], "unknown layer 'middle'"),
         (["--method", "base", "--base", "middle"], "unknown base 'middle'"),
+        (["--data", "{texts}", "--null", "noise"], "unknown null 'noise'; choose one of: all, gaussian"),
+        (["--null", "vocabulary"], "says nothing about random subsets"),
+        (["--data", "{texts}", "--null", "all", "--null-draws", "9"], "take 19 or more"),
+        (["--data", "{texts}", "--null", "all", "--null-draws", "0"], "at least 1"),
+        (["--data", "{texts}", "--null-draws", "30"], "null draws were asked for and no null"),
+        (["--layer", "all"], "give --data"),
+        (["--data", "{texts}", "--layer", "hidden:two"], "unknown layer 'hidden:two'; choose one of: input, output"),
+        (["--data", "{texts}", "--layer", "hidden:99"], "hidden layers 0 to"),
+        (["--data", "{texts}", "--layer", "all", "--method", "exact"], "leave out --method"),
+        (["--data", "{texts}", "--layer", "all", "--null", "vocabulary"], "draws from the vocabulary"),
+        (["--data", "{texts}", "--layer", "output", "--as-seen"], "is about input embeddings"),
         (["--data", "{texts}", "--limit", "0"], "limit"),
         (["--figure", "figure.txt"], "must end in one of .png, .svg, .pdf"),
         (["--json", "no/such/folder/out.json"], "cannot write"),
@@ -370,3 +506,33 @@ def test_interrupt_keeps_what_is_done_and_leaves_no_half_file(tmp_path: Path) ->
     (record,) = json.loads(out.read_text(encoding="utf-8"))
     assert record["data"] == "quick"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "quick.txt", "slow.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_interrupted_nulls_leave_delta(tmp_path: Path) -> None:
+    """Ctrl-C while nulls are drawn: δ is in the file and printed, and the status says so."""
+    (tmp_path / "t.txt").write_text("one two three four five six seven eight\n" * 50, encoding="utf-8")
+    words = ["--data", str(tmp_path / "t.txt"), "--null", "all", "--null-draws", "9999", "--json", "out.json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "embgeom.delta", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as running:
+        seen = ""
+        assert running.stderr is not None
+        while "9999 draws of 5 nulls of 50 prompts" not in seen:
+            seen += running.stderr.read(1)
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert "relative δ" in out
+    (record,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert record["n"] == 50
+    assert "calibration" not in record
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "t.txt"]

@@ -18,7 +18,7 @@ from embgeom import cli
 from embgeom.corpus import load_texts
 from embgeom.counts import token_counts
 from embgeom.embeddings import load_tokenizer
-from embgeom.frequency import fit_power_law
+from embgeom.frequency import PowerLawFit, fit_power_law
 from embgeom.frequency.__main__ import main
 
 
@@ -93,6 +93,24 @@ def test_the_tests_against_alternatives_are_in_words(run, texts: Path) -> None: 
         row = next(line for line in rows.splitlines() if comparison.alternative in line)
         assert f" {comparison.log_likelihood_ratio:.2f} " in row
         assert comparison.sentence.split(" (R")[0] in row
+
+
+def test_what_says_little_is_marked(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A tail of few types has an asterisk; an alternative that ends in the power law has no R and no p."""
+    words = [str(number) for number, times in enumerate([1] * 20 + [2] * 6 + [3] * 3 + [9]) for _ in range(times)]
+    (tmp_path / "few.txt").write_text(" ".join(words), encoding="utf-8")
+    done = run("--data", tmp_path / "few.txt", "--json", tmp_path / "o.json", "-q")
+    assert done.code == 0
+    (fit,) = PowerLawFit.load_all(tmp_path / "o.json")
+    assert fit.tail_size < 50
+    assert f" {fit.tail_size}* " in done.out
+    assert "*: fewer than 50 types, to be treated with caution (Clauset et al. 2009, 3.2)" in done.out
+    rows = done.out.partition("beside other distributions")[2].splitlines()
+    assert any(one.is_power_law for one in fit.comparisons)
+    for one in fit.comparisons:
+        row = next(line for line in rows if f" {one.alternative} " in line)
+        assert bool(re.search(r" – +– ", row)) == one.is_power_law
+    assert "*" not in run("-q").out
 
 
 def test_several_tokenizers_and_data(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -176,13 +194,15 @@ def test_the_exponents_of_the_test_sets(run, assets: Path, tmp_path: Path) -> No
         (["--json", "no/such/folder/out.json"], "cannot write"),
         (["--data", "{one}"], "one token type|occur equally often|different frequencies"),
         (["--data", "{empty}"], "no texts: it is empty"),
+        (["--data", "{blank}"], "no texts: all 3 lines are blank"),
     ],
 )
 def test_bad_input_is_one_line(run, texts: Path, words: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
-    one, empty = texts.with_name("one.txt"), texts.with_name("empty.txt")
+    one, empty, blank = (texts.with_name(name) for name in ("one.txt", "empty.txt", "blank.txt"))
+    blank.write_text(" \n\n\t\n", encoding="utf-8")
     one.write_text("a", encoding="utf-8")
     empty.touch()
-    names = {"{texts}": texts, "{one}": one, "{empty}": empty}
+    names = {"{texts}": texts, "{one}": one, "{empty}": empty, "{blank}": blank}
     done = run(*(str(names.get(word, word)) for word in words), "--quiet")
     assert (done.code, done.out) == (1, "")
     assert re.fullmatch(r"error: [^\n]+\n", done.err)

@@ -234,3 +234,13 @@ def test_two_frequencies_are_fitted_by_all() -> None:
     for found in compared(np.array([3, 3, 3, 8]), 3).values():
         assert 0 <= found.p <= 1
         assert np.isfinite(found.log_likelihood_ratio)
+
+
+def test_where_the_best_fit_is_the_power_law_nothing_is_compared() -> None:
+    """On logarithmic axes these counts curve upwards: the log-normal and the stretched exponential cannot follow."""
+    found = compared(np.repeat([1, 2, 4, 8, 16, 32, 64, 1_000_000], [128, 64, 32, 16, 8, 4, 2, 3]))
+    assert [name for name, one in found.items() if one.is_power_law] == ["log-normal", "stretched exponential"]
+    for name in ("log-normal", "stretched exponential"):
+        assert found[name].sentence == f"the best {name} is its limit, a power law: nothing to tell apart"
+        assert found[name].favoured is None
+    assert not compared(log_normal(0))["log-normal"].is_power_law

@@ -173,3 +173,17 @@ def test_a_script_without_a_main_guard_runs_it() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) >= 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([1], r"one token type \(seen once\)"),
+        ([1, 1, 1], r"all 3 token types occur equally often \(once\)"),
+        ([4, 4], r"occur equally often \(4 times\)"),
+        ([1, 1, 2], r"got only 1 and 2; give more text \(or, in Python, a k_min\)"),
+    ],
+)
+def test_too_little_text(counts: list[int], message: str) -> None:
+    with pytest.raises(CountsError, match=message):
+        fit_power_law(counts)

@@ -79,7 +79,14 @@ def test_a_model_with_the_words(run, minilm: Path, assets: Path, tmp_path: Path)
     assert f"{matched['share']['expected']:.2f} [" in done.out
     assert f"{matched['pairs']} pairs could be matched" in done.out
     assert record["data"] == "gsm8k"
-    assert max(len(line) for line in done.out.splitlines() if line.startswith(("model ", "─"))) <= 100
+    name = f"{minilm.parent.name}/model"
+    assert name in done.out
+    rules = [line for line in done.out.splitlines() if line.startswith(("model ", "─"))]
+    assert max(map(len, rules)) - len(name) <= 85
+    hypernym = next(line for line in done.out.splitlines() if " hypernym " in line and line.startswith(name))
+    test = record["pairs"]["by_hypernym"]
+    assert hypernym.split()[3:5] == [str(test["n"]), str(test["ties"])]
+    assert test["ties"] > 0
 
 
 def test_groups_and_tree_tokens(run, groups: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -162,6 +169,20 @@ def test_what_is_computed_is_kept(run, tmp_path: Path) -> None:  # type: ignore[
     assert (tmp_path / "f.png").exists()
 
 
+def test_groups_too_small_for_a_tree(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Nobody asked for a tree: a note, and no error. And two words show no trend."""
+    small = tmp_path / "small.yaml"
+    small.write_text("a: [to]\nb: [number, zyzzyva]\n", encoding="utf-8")
+    done = run("--groups", small, "--limit", 5, "--figure", tmp_path / "f.png", "--json", tmp_path / "o.json", "-q")
+    assert done.code == 0
+    assert re.fullmatch(r"note: no tree [^\n]*: 2 of their 3 words are single tokens of demo, [^\n]*\n", done.err)
+    assert "norm shows no trend that can be told: τ = " in done.out
+    assert "Trees" not in done.out
+    (hierarchy,) = Hierarchy.load_all(tmp_path / "o.json")
+    assert hierarchy.trees == ()
+    assert hierarchy.groups is not None
+
+
 def test_embeddings_with_nan(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     embedding = load_embeddings("demo").matrix.clone()
     embedding[3:] = torch.nan
@@ -183,8 +204,8 @@ def test_without_a_tokenizer(run, tmp_path: Path) -> None:  # type: ignore[no-un
 def test_a_vocabulary_of_letters(run, assets: Path) -> None:  # type: ignore[no-untyped-def]
     """No word is a single token: everything says so, and digits are still measured."""
     done = run("--model", assets / "models" / "babyllama105", "--limit", 5, "-q")
-    assert done.code == 1
-    assert re.fullmatch(r"(error: a tree is fitted to three words or more [^\n]+\n)", done.err)
+    assert done.code == 0
+    assert re.fullmatch(r"note: no tree is fitted to the groups: 0 of their 28 words are [^\n]+\n", done.err)
     assert "0 of 7" in done.out
     assert "10 of 10" in done.out
     assert "none of the 352 pairs" in done.out

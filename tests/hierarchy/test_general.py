@@ -260,3 +260,9 @@ def test_a_real_model(minilm: Path, assets: Path) -> None:
     assert result.matched is not None
     assert 50 < result.matched.pairs <= len(result.pairs) - result.unseen
     assert PairTest.from_json(result.to_json()) == result
+
+
+@pytest.mark.parametrize("pairs", [[("the",)], [("a", 1)], ["ab"], "ab", 3, [None]], ids=str)
+def test_pairs_that_are_none(pairs: object) -> None:
+    with pytest.raises(OptionError, match="expected pairs of a general and a specific word, got"):
+        general_specific(embeddings_of(word_tokenizer(WORDS), {}), pairs=pairs)  # type: ignore[arg-type]

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from embgeom.errors import InputError, OptionError, PointsError
-from embgeom.hierarchy import PAPER_GROUPS, GroupStatistics, group_statistics, read_groups
+from embgeom.errors import CountsError, InputError, ModelError, OptionError, PointsError
+from embgeom.hierarchy import (
+    PAPER_GROUPS,
+    GroupStatistics,
+    digit_norms,
+    general_specific,
+    group_statistics,
+    read_groups,
+)
+from embgeom.trees import token_tree
 from tests.hierarchy.planted import counts_of, embeddings_of, word_tokenizer
 
 GROUPS = {"small": ("to", "in"), "middle": ("how", "many", "xyz"), "large": ("dog", "380")}
@@ -142,3 +151,32 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("one: [Bär]".encode("latin-1"))
     with pytest.raises(InputError, match="no UTF-8"):
         read_groups(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["dog"], "expected groups as a mapping of names to lists of words, got list"),
+        ({"a": {"dog"}}, "group 'a': expected a list of words"),
+        ({"a": None}, "group 'a': expected a list of words, got None"),
+        ({1: ["dog"]}, "expected the name of a group, got 1"),
+        ({"a": [1]}, "group 'a': expected words, got 1"),
+    ],
+)
+def test_groups_that_are_none(tokenizer, groups: object, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(OptionError, match=message):
+        group_statistics(embeddings_of(tokenizer, {}), groups)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["demo", None, np.ones((3, 3))], ids=str)
+def test_embeddings_that_are_none(wrong: object) -> None:
+    """The same line from all that needs words: an array has no words."""
+    for measure in (group_statistics, digit_norms, general_specific, lambda given: token_tree(given, ["a", "b", "c"])):
+        with pytest.raises(ModelError, match=r"expected Embeddings, .* got (str 'demo'|NoneType|ndarray)$"):
+            measure(wrong)
+
+
+def test_counts_that_are_none(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    for measure in (group_statistics, general_specific):
+        with pytest.raises(CountsError, match="expected TokenCounts, as token_counts returns them, got dict"):
+            measure(embeddings_of(tokenizer, {}), counts={1: 2})

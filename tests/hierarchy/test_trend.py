@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, mannwhitneyu
 
-from embgeom.hierarchy.trend import trend
+from embgeom.hierarchy.trend import signed, trend
 
 
 def jonckheere(places: tuple[int, ...], values: tuple[float, ...]) -> float:
@@ -91,3 +91,18 @@ def test_nothing_to_test() -> None:
     assert trend([], [], seed=0) is None
     assert trend([1, 1, 1], [1.0, 2.0, 3.0], seed=0) is None
     assert trend([0, 1, 2], [2.0, 2.0, 2.0], seed=0) is None
+
+
+def test_a_direction_is_told_where_there_is_evidence() -> None:
+    """Two words that rise, which every pair of words does or does not; then many that do."""
+    two, many = trend([0, 1], [1.0, 2.0], seed=0), trend([0] * 5 + [1] * 5, list(range(10)), seed=0)
+    falling = trend([0] * 5 + [1] * 5, list(range(10, 0, -1)), seed=0)
+    assert two is not None
+    assert many is not None
+    assert falling is not None
+    assert (two.tau, two.p_value, two.direction) == (1, 1, 0)
+    assert (many.direction, falling.direction) == (1, -1)
+
+
+def test_signs() -> None:
+    assert [signed(value, 2) for value in (0.5, -0.5, -0.001)] == ["0.50", "−0.50", "0.00"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from embgeom import InputError, OptionError, PointsError, load_embeddings, load_texts
+from embgeom import InputError, ModelError, OptionError, PointsError, load_embeddings, load_texts
 from embgeom.counts import token_counts
 from embgeom.errors import CountsError
 from embgeom.norms import NormAnalysis, RankCorrelation, TokenNorms, frequency_norms, norms_csv, token_norms
@@ -300,6 +300,8 @@ def test_bad_input() -> None:
     norms, counts = norms_of([1, 2, 3]), counts_of([1, 2, 3])
     with pytest.raises(OptionError, match="pass its tokenizer"):
         token_norms(np.eye(3))
+    with pytest.raises(ModelError, match="expected a tokenizer of transformers, got str 'demo'; load one with"):
+        token_norms(np.eye(3), "demo")
     with pytest.raises(CountsError, match="a tokenizer with 4 tokens, that of the embeddings has 3"):
         frequency_norms(norms, counts_of([1, 2, 3, 4]))
     with pytest.raises(CountsError, match="expected TokenCounts"):
@@ -307,7 +309,8 @@ def test_bad_input() -> None:
     with pytest.raises(CountsError, match="none of the tokens that were seen has an embedding"):
         frequency_norms(norms_of([1.0], vocabulary_size=3), counts_of([0, 0, 5]))
     for options, message in [
-        ({"bins": 0}, "bins must be a whole number of at least 1"),
+        ({"bins": 1}, "bins must be a whole number from 2 to 1000, got 1"),
+        ({"bins": 1001}, "bins must be a whole number from 2 to 1000, got 1001"),
         ({"bins": 2.5}, "bins must be"),
         ({"resamples": 0}, "resamples must be"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),

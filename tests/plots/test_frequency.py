@@ -135,3 +135,17 @@ def test_figures_and_axes_are_saved(fit: PowerLawFit, tmp_path: Path, suffix: st
         path = tmp_path / f"{number}.{suffix}"
         assert save_figure(drawn, path)
         assert path.read_bytes().startswith(start)
+
+
+def test_long_names_do_not_overlap(fit: PowerLawFit) -> None:
+    pairs = [("organisation/" + "long-" * 18 + t, "data-" * 18 + d) for t in "ab" for d in "xy"]
+    figure = frequency_grid(named(fit, *pairs))
+    figure.draw_without_rendering()
+    first, second = (axes.title.get_window_extent() for axes in figure.axes[:2])
+    assert first.x1 < second.x0
+    assert len({axes.get_title() for axes in visible(figure)}) == 4
+
+
+def test_a_name_that_says_nothing_has_its_folder(fit: PowerLawFit) -> None:
+    titles = [axes.get_title() for axes in visible(frequency_grid(named(fit, ("/x/one/model", "a"), ("b/two", "a"))))]
+    assert titles == ["a · one/model", "a · two"]

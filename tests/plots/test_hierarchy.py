@@ -79,6 +79,32 @@ def test_grid(embeddings, tmp_path: Path) -> None:  # type: ignore[no-untyped-de
     figure = axes.figure
     assert len(figure.axes) == 8
     assert [drawn.axison for drawn in figure.axes[4:]] == [True, False, False, False]
-    assert axes.get_title().startswith(r"m\$ · trend")
+    assert axes.get_title().startswith("m\\$\nno trend can be told: τ = 0.77, p = 0.2")
     assert "mean" in figure.axes[3].get_title()
     assert save_figure(axes, tmp_path / "f.png")
+
+
+def test_a_model_without_the_words_is_said_to_have_none(embeddings) -> None:  # type: ignore[no-untyped-def]
+    """No empty axes with a scale of nothing; what no result has takes no place."""
+    groups = group_statistics(embeddings, {"a": ["zebra", "gnu"], "b": ["yak"]})
+    figure = hierarchy_grid([Hierarchy("n", "input", None, groups, None, None, ())]).figure
+    (axes,) = figure.axes
+    assert not axes.axison
+    assert [text.get_text() for text in axes.texts] == ["none of the 3 words\nof the groups\nis a single token"]
+    none = digit_norms(embeddings_of(word_tokenizer(["dog"]), {}))
+    assert [text.get_text() for text in norms_by_digits(none).texts] == ["no number from 0 to 999\nis a single token"]
+
+
+def test_long_names_and_foreign_letters(embeddings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Titles stay within their axes; letters that the font has not bring no warning (which would be an error here)."""
+    groups = {"特定の単語": ("dog", "cow"), "general " * 12: ("to", "in")}
+    measured = group_statistics(embeddings, groups)
+    name = "organisation/" + "long-" * 20
+    axes = hierarchy_grid([Hierarchy(name, "input", None, measured, digit_norms(embeddings), None, ())])
+    assert save_figure(axes, tmp_path / "f.png")
+    with pytest.warns(UserWarning, match="Glyph"):
+        axes.figure.draw_without_rendering()
+    title = axes.title.get_window_extent()
+    assert axes.figure.bbox.x0 < title.x0
+    assert title.x1 < axes.figure.axes[1].title.get_window_extent().x0
+    assert "…" in axes.get_title()

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from embgeom import Embeddings, OptionError, PointsError, load_embeddings
+from embgeom import Embeddings, ModelError, OptionError, PointsError, load_embeddings
 from embgeom.trees import TreeFit, fit_tree, token_tree
 from tests.trees.examples import splits
 
@@ -70,6 +70,11 @@ def test_too_few_words(embeddings: Embeddings) -> None:
         token_tree(embeddings, [])
     with pytest.raises(OptionError, match="expected a list of words, got one text 'dog cow red'"):
         token_tree(embeddings, "dog cow red")
+    for wrong, message in (([1, 2, 3], "expected words, got int '1'"), (None, "got NoneType"), ([["a"]], "got list")):
+        with pytest.raises(OptionError, match=message):
+            token_tree(embeddings, wrong)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"expected Embeddings, .* got str 'demo'"):
+        token_tree("demo", WORDS)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="blank"):
         token_tree(embeddings, ["dog", " ", "cow", "red"])
     with pytest.raises(OptionError, match="root 'fish' is none of the words"):

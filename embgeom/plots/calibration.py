@@ -1,0 +1,120 @@
+"""Data and nulls in one plot: the δ-plot of both, and every statistic beside its nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from embgeom.plots.common import COLOURS, model_name, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from embgeom.calibration.records import Calibration
+
+__all__ = ["calibration_grid", "delta_plot_with_nulls", "statistic_with_nulls"]
+
+_BINS = 50  # in the figure; the records hold a multiple
+_LABELS = {
+    "mean_q": "mean q = (S1 − S2)/(S1 − S3)",
+    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
+    "delta_over_sd": "mean 2δ(quadruple) / sd of the distances",
+    "star_residual": "variance left by the best star",
+    "relative_delta": "relative δ  (2δ / diameter)",
+}
+
+
+def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None) -> Axes:
+    """Draw the density of q over the quadruples of the data, filled, and of each null, as lines.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    axes : matplotlib Axes, optional
+        By default those of a new figure.
+    """
+    import numpy as np
+
+    if axes is None:
+        axes = new_axes(height=4.2)
+    edges = np.linspace(0, 1, _BINS + 1).tolist()
+    labelled = zip(("data", *calibration.nulls), (calibration.observed.histogram, *calibration.histograms), strict=True)
+    for number, (name, histogram) in enumerate(labelled):
+        counts = np.asarray(histogram, dtype=np.float64).reshape(_BINS, -1).sum(axis=1)
+        density = counts / max(counts.sum(), 1) * _BINS
+        if number == 0:
+            axes.stairs(density, edges, color=COLOURS[0], fill=True, alpha=0.3)
+        axes.stairs(density, edges, color=COLOURS[number], linewidth=1.2 if number else 1.8, label=name)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("q = (S1 − S2)/(S1 − S3);  0: the four points fit a tree")
+    axes.set_ylabel("density over quadruples")
+    axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
+def statistic_with_nulls(calibration: Calibration, *, statistic: str = "pooled_q", axes: Axes | None = None) -> Axes:
+    """Draw one statistic of the data and of each null: mean, and a bar of ± one standard deviation over the clouds.
+
+    The value of every cloud of the data is a faint mark.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    statistic : str
+        One of ``embgeom.treelikeness.STATISTICS``.
+    axes : matplotlib Axes, optional
+        By default those of a new figure.
+
+    Raises
+    ------
+    OptionError
+        For an unknown statistic.
+    """
+    from embgeom.errors import choose
+
+    choose("statistic", statistic, _LABELS)
+    if axes is None:
+        axes = new_axes()
+    entry = next(entry for entry in calibration.statistics if entry.statistic == statistic)
+    values = getattr(calibration.observed, statistic).values
+    axes.plot(values, [0] * len(values), "|", color=COLOURS[0], alpha=max(0.05, min(0.6, 20 / len(values))), zorder=1)
+    rows = [("data", entry.mean, entry.sd), *((null.null, null.mean, null.sd) for null in entry.nulls)]
+    for number, (_, mean, sd) in enumerate(rows):
+        axes.errorbar(mean, number, xerr=sd, fmt="o", markersize=5, capsize=3, color=COLOURS[number], zorder=3)
+    axes.axvline(entry.mean, color=COLOURS[0], linewidth=0.8, linestyle="--", zorder=0)
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(_LABELS[statistic])
+    return axes
+
+
+def calibration_grid(calibrations: Sequence[Calibration]) -> Figure:
+    """Return a figure with a row for each calibration: δ-plot, pooled q, which can tell, and relative δ, which cannot.
+
+    Parameters
+    ----------
+    calibrations : sequence of Calibration
+        One or more.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 3.9 * len(calibrations)), layout="constrained")
+    panels = figure.subplots(len(calibrations), 3, squeeze=False, width_ratios=[1.15, 1, 1])
+    for calibration, (left, middle, right) in zip(calibrations, panels, strict=True):
+        for axes in (left, middle, right):
+            axes.spines[["top", "right"]].set_visible(False)
+        delta_plot_with_nulls(calibration, axes=left)
+        statistic_with_nulls(calibration, statistic="pooled_q", axes=middle)
+        statistic_with_nulls(calibration, statistic="relative_delta", axes=right)
+        left.set_title(_name(calibration), loc="left", fontsize="medium")
+    return figure
+
+
+def _name(calibration: Calibration) -> str:
+    observed = calibration.observed
+    model = model_name(observed.model) if observed.model else "embeddings"
+    unit = f"{observed.n} prompts" if observed.level == "prompts" else f"{observed.n} × {observed.points:.0f} tokens"
+    return " · ".join(filter(None, [model, observed.data, unit]))

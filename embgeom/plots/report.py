@@ -1,0 +1,84 @@
+"""The figure of a sweep: two statistics of every model and corpus, beside their nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from embgeom.plots.common import COLOURS, plain, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from embgeom.report.table import Row
+
+__all__ = ["sweep_overview"]
+
+_PANELS = {
+    "relative_delta": "relative δ  (2δ / diameter)",
+    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
+}
+_MARKS = "os^Dv<>pPX"
+
+
+def sweep_overview(rows: Sequence[Row]) -> Figure:
+    """Return a figure of relative δ, which cannot tell a tree from noise, and of pooled q, which can.
+
+    A line per model, corpus and layer: mean and ± one standard deviation over the prompts, in the colour of the model;
+    the grey ticks are the means of the nulls, and the grey bar their range.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Of :func:`embgeom.report.rows_of`; those that failed are left out. One row or more must be left.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row.error is None]
+    models = list(dict.fromkeys(row.model for row in shown))
+    figure = Figure(figsize=(11, 1.5 + 0.27 * len(shown)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (statistic, label) in zip(panels, _PANELS.items(), strict=True):
+        _draw(axes, shown, models, statistic)
+        axes.set_xlabel(label)
+    several = len({row.layer for row in shown}) > 1
+    names = [" · ".join([row.data, *([row.layer] if several else [])]) for row in shown]
+    panels[0].set_yticks(range(len(shown)), [plain(shortened(name)) for name in names], fontsize="small")
+    panels[0].set_ylim(len(shown) - 0.4, -0.6)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", frameon=False, fontsize="small", ncols=4)
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Row], models: Sequence[str], statistic: str) -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="both", color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
+    named: set[str] = set()
+    for place, row in enumerate(rows):
+        entry = row.of(statistic)
+        if entry is None:
+            continue
+        if entry.nulls:
+            means = [null.mean for null in entry.nulls]
+            label = "range of the nulls" if "nulls" not in named else None
+            axes.plot([min(means), max(means)], [place] * 2, color="0.75", linewidth=7, alpha=0.6, label=label)
+            axes.plot(means, [place] * len(means), "|", color="0.35", markersize=7)
+            named.add("nulls")
+        number = models.index(row.model)
+        axes.errorbar(
+            entry.mean,
+            place,
+            xerr=entry.sd,
+            fmt=_MARKS[number % len(_MARKS)],
+            color=COLOURS[number % len(COLOURS)],
+            markersize=5.5,
+            elinewidth=1.2,
+            capsize=2.5,
+            label=plain(shortened(row.model)) if row.model not in named else None,
+            zorder=3,
+        )
+        named.add(row.model)
+    axes.set_xlim(left=0)
