@@ -84,7 +84,7 @@ JsonOption = Annotated[
     Path | None,
     typer.Option(
         "--json",
-        help="Write the results to this file, a list of records; the `load_all` of their class reads it.",
+        help="Write the results to this file, which the `load_all` of their class reads.",
         metavar="FILE",
     ),
 ]
@@ -170,7 +170,7 @@ def note(message: str) -> None:
 def quieten_libraries() -> None:
     """Keep the advice of the libraries below out of the way of our own lines."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    for name in ("transformers", "huggingface_hub", "datasets", "httpx"):
+    for name in ("transformers", "huggingface_hub", "datasets", "httpx", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
