@@ -12,7 +12,7 @@ demo: $(VENV)/.installed ## set up, then measure δ of the built-in model on the
 	$(BIN)/python -m embgeom.delta --model demo --data demo
 
 test: $(VENV)/.tested ## set up, then run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.tested ## set up, then ruff (check and format) and mypy
 	$(BIN)/ruff check .

@@ -83,7 +83,10 @@ class Slopes:
 def gated(
     form: str, u: Tensor, norm: Tensor, column: Tensor | None, gram: Tensor, K: Tensor, c: Tensor, dtype: torch.dtype
 ) -> Gated:
-    """Return h and g from u = A x (N, r), ‖x‖ (N,), a (r,) and BᵀB; ``dtype`` is that in which g h must be finite."""
+    """Return h and g from u = A x (N, r), ‖x‖ (N,), a (r,) and :func:`gram_of` B.
+
+    ``dtype`` is that of the products, in which g h must be finite.
+    """
     s = K.sqrt()
     theta = norm / (c * s)
     hidden = u
@@ -91,8 +94,7 @@ def gated(
         hidden = column + (tanhc(theta) / (c * s)).unsqueeze(-1) * u
         time = (hidden.square().sum(-1) + torch.exp(-2.0 * log_cosh(theta))).sqrt()
         hidden = torch.cat((time.unsqueeze(-1), hidden), dim=-1)
-    product = hidden @ gram
-    square = (hidden * product).sum(-1).abs()
+    square, product = _square(hidden, gram, dtype)
     if form == "simplified":
         f = 2.0 * c / (c * c + K * norm.square())
         return Gated(hidden, f / (1.0 + s * (f * f * square + K).sqrt()), f, square, product)
@@ -163,20 +165,34 @@ def _stopped(mu: Tensor, hidden: Tensor, s: Tensor, dtype: torch.dtype) -> Tenso
     return mu.clamp(max=min(_LARGEST_MU[dtype], 345.0 if mu.dtype == torch.float64 else 40.0))
 
 
-def gram_of(B: Tensor, wide: torch.dtype) -> Tensor:
-    """Return BᵀB with room for rounding on its diagonal, so that hᵀ(BᵀB)h is 0 only where B or h is.
+def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
+    """Return BᵀB; where ``dtype``, that of the products, is float64, a root R of it (BᵀB = RᵀR) with up to r more rows.
 
-    Where B h all but vanishes and h does not, the sum can come out as nothing; the gate would then take its limit,
-    which can be e^θ, and let it loose on what rounding left of B h.
+    BᵀB squares the condition of B. Float64 has the digits to do so for products in float32, but none to spare for its
+    own. Either has room for rounding on its diagonal, so that p² is 0 only where B or h is: where B h all but vanishes
+    and h does not, the sum can come out as nothing; the gate would then take its limit, which can be e^θ, and let it
+    loose on what rounding left of B h.
     """
     b = B.to(wide)
+    room = 8.0 * torch.finfo(wide).eps
+    if dtype == torch.float64:
+        return torch.cat((torch.linalg.qr(b, mode="r").R, torch.diag(room * torch.linalg.vector_norm(b, dim=0))))
     gram = b.mT @ b
-    return gram + torch.diag(gram.diagonal() * (8.0 * torch.finfo(wide).eps))
+    return gram + torch.diag(gram.diagonal() * room)
+
+
+def _square(hidden: Tensor, gram: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return p² (N,) and BᵀB h."""
+    if dtype == torch.float64:
+        turned = hidden @ gram.mT
+        return turned.square().sum(-1), turned @ gram
+    product = hidden @ gram
+    return (hidden * product).sum(-1).abs(), product
 
 
 def wide_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return the dtype of what is no wider than the rank, where the wide products are in ``dtype``.
 
-    BᵀB squares the condition of B. For float32 that takes float64, which Apple's GPUs alone do not have.
+    For float32 that is float64, because BᵀB squares the condition of B; Apple's GPUs alone do not have it.
     """
     return torch.float32 if dtype.itemsize == 2 or device.type == "mps" else torch.float64

@@ -29,7 +29,7 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
             cast = x.to(dtype)
             u, norm = _project(x.reshape(-1, x.shape[-1]), cast.reshape(-1, x.shape[-1]), A, form)
             wide = wide_dtype(dtype, x.device)
-            gram = gram_of(B, wide)
+            gram = gram_of(B, wide, dtype)
             found = gated(form, u.to(wide), norm.to(wide), _time(A, form, wide), gram, K, c, dtype)
             size = _size(B, dtype)
             weighted = (_times(scaling * found.gain, size).unsqueeze(-1) * found.hidden).to(dtype)
@@ -82,7 +82,7 @@ def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor, c: Tensor, form: str, dt
         u, norm = _project(x, x.to(dtype), A, form)
         wide = wide_dtype(dtype, x.device)
         column = _time(A, form, wide)
-        return gated(form, u.to(wide), norm.to(wide), column, gram_of(B, wide), K, c, dtype).gain
+        return gated(form, u.to(wide), norm.to(wide), column, gram_of(B, wide, dtype), K, c, dtype).gain
 
 
 def _space(A: Tensor, form: str) -> Tensor:

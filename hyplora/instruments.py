@@ -47,11 +47,12 @@ def gains(model: nn.Module, batch: Mapping[str, Any] | Tensor, *, adapter: str |
     Raises
     ------
     HypLoraError
-        If the model has no such adapter, none or several are active and none was named, or adapters are disabled.
+        If the model has no such adapter, none or several are active and none was named, or adapters are disabled; if
+        the batch is neither a mapping nor ``input_ids`` (batch, length).
     """
     layers = {name: module for name, module in model.named_modules() if isinstance(module, HypLoraLinear)}
     chosen = _choose(layers, adapter)
-    inputs = dict(batch) if isinstance(batch, Mapping) else {"input_ids": batch}
+    inputs = _inputs(batch)
     device = next(iter(layers.values())).weight.device
     inputs = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     found: dict[str, list[Tensor]] = {name: [] for name in layers}
@@ -93,7 +94,18 @@ def _choose(layers: Mapping[str, HypLoraLinear], adapter: str | None) -> str:
         adapter = active[0]
     if adapter not in names:
         raise HypLoraError(f"the model has no HypLoRA adapter {adapter!r}; choose one of: {', '.join(names)}")
+    if any(layer.disable_adapters for layer in layers.values()):
+        raise HypLoraError("the model's adapters are disabled, and no token goes through them; enable them first")
     return adapter
+
+
+def _inputs(batch: Any) -> dict[str, Any]:
+    inputs = dict(batch) if isinstance(batch, Mapping) else {"input_ids": batch}
+    ids = inputs.get("input_ids")
+    if ids is not None and not (isinstance(ids, Tensor) and ids.ndim == 2):
+        what = f"a tensor {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+        raise HypLoraError(f"gains takes input_ids as a tensor (batch, length), not {what}")
+    return inputs
 
 
 def _restore(modes: list[tuple[nn.Module, bool]]) -> None:

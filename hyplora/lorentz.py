@@ -7,13 +7,15 @@ Networks*, ACL 2022), where K is written -1/K or β.
 
 Everything is computed in float64 (float32 on Apple's GPUs) and returned in the dtype of the input. A result overflows
 only where it is itself out of that dtype's range, no value and no gradient is clamped, and gradients at the origin are
-the exact ones. ``K`` is a number or a tensor that broadcasts against the leading dimensions with a last one of size 1
-(or has no dimension), and may require a gradient.
+the exact ones. Whole numbers are taken for numbers of torch's default dtype. ``K`` is a number or a tensor that
+broadcasts against the leading dimensions with a last one of size 1 (or has no dimension), and may require a gradient. A
+number that is not positive and finite is a ``ValueError``; what is in a tensor is not looked at.
 """
 
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Literal, TypeAlias
 
 import torch
@@ -34,13 +36,19 @@ Number: TypeAlias = float | Tensor
 
 
 def minkowski_inner(p: Tensor, q: Tensor) -> Tensor:
-    """Return ⟨p, q⟩ = -p_t q_t + p_s · q_s of points or vectors (..., n + 1), as (...)."""
+    """Return ⟨p, q⟩ = -p_t q_t + p_s · q_s of points or vectors (..., n + 1), as (...).
+
+    Far from the origin the two terms, of size t², cancel: of a point with itself, -K, nothing is left where t² is 1e16
+    K, and in a narrower dtype, whose points are rounded, sooner. For distances take :func:`distance`.
+    """
+    p, q = _floating(p), _floating(q)
     a, b = _wide(p), _wide(q)
     return ((a[..., 1:] * b[..., 1:]).sum(-1) - a[..., 0] * b[..., 0]).to(torch.result_type(p, q))
 
 
 def project(s: Tensor, K: Number) -> Tensor:
     """Return the point (√(‖s‖² + K), s), (..., n + 1), of which s (..., n) are the space coordinates."""
+    s = _floating(s)
     w = _wide(s)
     t = torch.hypot(_norm(w), _root(K, w).expand(*w.shape[:-1], 1))
     return torch.cat((t, w), dim=-1).to(s.dtype)
@@ -51,6 +59,7 @@ def expmap0(x: Tensor, K: Number) -> Tensor:
 
     t = √K cosh(‖x‖/√K), s = √K sinh(‖x‖/√K) x/‖x‖.
     """
+    x = _floating(x)
     w = _wide(x)
     root = _root(K, w)
     norm = _norm(w)
@@ -72,6 +81,7 @@ def logmap0(point: Tensor, K: Number) -> Tensor:
     √K arcosh(t/√K) s/‖s‖, which on the manifold is √K arsinh(‖s‖/√K) s/‖s‖; that form is used, so only the space
     coordinates are looked at, and a rounded time coordinate does no harm.
     """
+    point = _floating(point)
     w = _wide(point[..., 1:])
     root = _root(K, w)
     norm = _norm(w)
@@ -90,6 +100,7 @@ def lorentz_linear(point: Tensor, weight: Tensor, K: Number, *, form: Literal["s
     """
     if form not in ("space", "time"):
         raise ValueError(f"unknown form {form!r}; choose one of: space, time")
+    point = _floating(point)
     w = _wide(point)
     return project((w[..., 1:] if form == "space" else w) @ weight.to(w.dtype).mT, K).to(point.dtype)
 
@@ -101,6 +112,7 @@ def distance(p: Tensor, q: Tensor, K: Number) -> Tensor:
     what is under the root made without cancellation: what error is left is that of moving p and q by a rounding. The
     gradient where p = q, at which the distance has none, is 0.
     """
+    p, q = _floating(p), _floating(q)
     a, b = torch.broadcast_tensors(_wide(p)[..., 1:], _wide(q)[..., 1:])
     root = _root(K, a)
     a, b = a / root, b / root
@@ -136,10 +148,21 @@ def stereographic_lift(x: Tensor, K: Number) -> Tensor:
     The space coordinates of the inverse stereographic projection onto the *sphere* of curvature K; for hyperbolic space
     of curvature -K the sign is a minus.
     """
+    x = _floating(x)
     w = _wide(x)
-    reach = _root(K, w) * _norm(w)
-    h = torch.hypot(torch.ones_like(reach), reach)
-    return (2.0 * (w / h) / h).to(x.dtype)
+    root = _root(K, w)
+    scale = _scale(w)
+    unit = w / scale
+    norm = _norm(unit)
+    near = root * norm * scale < 1.0  # ρ = √K ‖x‖, which may overflow; so does its square, long before
+    reach = root * torch.where(near, norm * scale, 0.0)
+    close = 2.0 * torch.where(near, w, 0.0) / (1.0 + reach * reach)
+    # 2 (x/‖x‖) / √K / (ρ + 1/ρ)
+    length = torch.where(near, 1.0, norm)
+    side = torch.where(near, 1.0, root)
+    inverse = 1.0 / side / length / torch.where(near, 1.0, scale)
+    far = 2.0 * (torch.where(near, 0.0, unit) / length) / side * (inverse / (1.0 + inverse * inverse))
+    return torch.where(near, close, far).to(x.dtype)
 
 
 def stereographic_project(v: Tensor, K: Number) -> Tensor:
@@ -148,10 +171,17 @@ def stereographic_project(v: Tensor, K: Number) -> Tensor:
     For K = 1 the stereographic projection of the hyperboloid onto the Poincaré ball. For other K it mixes curvature
     -1/K, where the time coordinate is √(‖v‖² + K), with -K, where the projection is v / (1 + √K √(‖v‖² + 1/K)).
     """
+    v = _floating(v)
     w = _wide(v)
     root = _root(K, w)
-    norm = _norm(w)
-    return (w / (1.0 + root * torch.hypot(norm, root.expand_as(norm)))).to(v.dtype)
+    scale = _scale(w).clamp(min=1.0)
+    unit = w / scale
+    norm = _norm(unit)
+    return (unit / (1.0 / scale + root * torch.hypot(norm, root / scale))).to(v.dtype)
+
+
+def _floating(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -160,16 +190,24 @@ def _wide(x: Tensor) -> Tensor:
 
 def _root(K: Number, like: Tensor) -> Tensor:
     """Return √K in the dtype of ``like``, with a last dimension of size 1."""
+    if not isinstance(K, Tensor) and (
+        not isinstance(K, Real) or isinstance(K, bool) or not (float(K) > 0 and math.isfinite(K))
+    ):
+        raise ValueError(f"K must be positive and finite, not {K!r}")
     given = torch.as_tensor(K, dtype=like.dtype, device=like.device)
     return (given if given.ndim else given.reshape(1)).sqrt()
 
 
 def _norm(x: Tensor) -> Tensor:
     """Return ‖x‖ (..., 1), in range whenever it is, with gradient 0 at 0."""
-    largest = x.detach().abs().amax(-1, keepdim=True) if x.shape[-1] else x.new_zeros(*x.shape[:-1], 1)
-    # A power of two costs no rounding; scaling matters only where the squares would leave the range.
-    scale = torch.where((largest > 1e-100) & (largest < 1e100) | (largest == 0.0), torch.ones_like(largest), largest)
+    scale = _scale(x)
     return torch.linalg.vector_norm(x / scale, dim=-1, keepdim=True) * scale
+
+
+def _scale(x: Tensor) -> Tensor:
+    """Return 1 (..., 1), or the largest of |x| where squares would leave the range."""
+    largest = x.detach().abs().amax(-1, keepdim=True) if x.shape[-1] else x.new_zeros(*x.shape[:-1], 1)
+    return torch.where((largest > 1e-100) & (largest < 1e100) | (largest == 0.0), torch.ones_like(largest), largest)
 
 
 def _sinhc(z: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from peft.tuners.lora import LoraModel
@@ -21,7 +21,11 @@ __all__ = ["HypLoraModel"]
 class HypLoraModel(LoraModel):  # type: ignore[misc]
     """A model with HypLoRA adapters, as ``get_peft_model`` and transformers' ``add_adapter`` make it.
 
-    What cannot be built is refused before anything of the model is changed.
+    What cannot be built is refused before anything of the model is changed; should PEFT stop on the way, the model is
+    put back as it was.
+
+    A layer with HypLoRA adapters refuses those of LoRA. It has no say when another method of PEFT (LoHa, IA³, …) wraps
+    it, which is not supported: ``merge_and_unload`` of such a stack stops with the outer method merged already.
     """
 
     tuner_layer_cls = HypLoraLinear
@@ -43,17 +47,25 @@ class HypLoraModel(LoraModel):  # type: ignore[misc]
             if config.curvature == "auto":
                 from hyplora.curvature import suggest_curvature
 
+                # A copy, so that the caller's can be used for another model, which has a curvature of its own.
+                self.peft_config[adapter_name] = config = copy.copy(config)
                 config.curvature = suggest_curvature(model).curvature
-        except ValueError:
+        except BaseException:
             self.peft_config.pop(adapter_name)  # PEFT has listed it, in the model's own list where there is one
             raise
-        super().inject_adapter(
-            model,
-            adapter_name,
-            autocast_adapter_dtype=autocast_adapter_dtype,
-            low_cpu_mem_usage=low_cpu_mem_usage,
-            state_dict=state_dict,
-        )
+        put_back = _remember(model)
+        try:
+            super().inject_adapter(
+                model,
+                adapter_name,
+                autocast_adapter_dtype=autocast_adapter_dtype,
+                low_cpu_mem_usage=low_cpu_mem_usage,
+                state_dict=state_dict,
+            )
+        except BaseException:
+            put_back(adapter_name)
+            self.peft_config.pop(adapter_name, None)
+            raise
 
     def _check(self, model: nn.Module, config: HypLoraConfig, *, by_name: bool) -> None:
         config.validate()
@@ -100,6 +112,16 @@ class HypLoraModel(LoraModel):  # type: ignore[misc]
                 f"the pattern target_modules={config.target_modules!r} matches no layer's whole name; "
                 f"{_linear_layers(model)}"
             )
+        if not matched and not _is_all_linear(config):
+            chosen = {"target_modules": sorted(config.target_modules)} | {
+                option: getattr(config, option)
+                for option in ("exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save")
+                if getattr(config, option) is not None
+            }
+            raise HypLoraError(
+                f"{', '.join(f'{option}={value!r}' for option, value in chosen.items())} leave no layer to adapt; "
+                f"{_linear_layers(model)}"
+            )
         if (getattr(model, "_tp_size", None) or 1) > 1:
             raise _tensor_parallel()
 
@@ -126,6 +148,33 @@ class HypLoraModel(LoraModel):  # type: ignore[misc]
     @classmethod
     def _convert_state_dict_for_initial_model(cls, *args: Any, **kwargs: Any) -> NoReturn:
         raise _no_conversion()
+
+
+def _remember(model: nn.Module) -> Callable[[str], None]:
+    """Return what takes an adapter out of a model again, however much of it is there by then."""
+    children = [(module, dict(module._modules)) for module in model.modules()]
+    trained = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    active = [(module, module._active_adapter) for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    # which layer_replication changes
+    config = getattr(model, "config", None)
+    depth = getattr(config, "num_hidden_layers", None)
+
+    def put_back(adapter_name: str) -> None:
+        for module, had in children:
+            module._modules.clear()
+            module._modules.update(had)
+            if isinstance(module, HypLoraLinear):
+                for name in module.other_param_names:
+                    if adapter_name in (by_adapter := getattr(module, name)):
+                        del by_adapter[adapter_name]
+        for parameter, requires_grad in trained:
+            parameter.requires_grad_(requires_grad)
+        for layer, names in active:
+            layer._active_adapter = names
+        if depth is not None:
+            config.num_hidden_layers = depth  # type: ignore[union-attr]
+
+    return put_back
 
 
 def _outer_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -200,7 +200,9 @@ def encode_pair(prompt: str, completion: str, tokenizer: Any) -> tuple[list[int]
     whole = encode(prompt + completion, tokenizer)
     if whole[: len(before)] == before:
         return before, whole[len(before) :]
-    return before, encode(completion, tokenizer)
+    # By itself, but not at the start of a text, where SentencePiece would put a space before it.
+    line, after = encode("\n", tokenizer), encode("\n" + completion, tokenizer)
+    return before, after[len(line) :] if after[: len(line)] == line else encode(completion, tokenizer)
 
 
 def cut(completion: str, tokenizer: Any, *, template: str = "auto") -> str:

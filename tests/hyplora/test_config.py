@@ -84,6 +84,20 @@ def test_numbers_that_are_no_curvature_or_scale(name: str, value: Any) -> None:
         ({"r": -2}, "r must be a whole number and at least 1, not -2"),
         ({"r": 2.5}, "r must be a whole number"),
         ({"rank_pattern": {"q_proj": 0}}, r"rank_pattern\['q_proj'\] must be a whole number"),
+        ({"rank_pattern": ["q_proj"]}, "rank_pattern must be a dictionary by name of layer"),
+        ({"lora_alpha": "x"}, "lora_alpha must be a finite number, not 'x'"),
+        ({"lora_alpha": None}, "lora_alpha must be a finite number, not None"),
+        ({"lora_alpha": math.nan}, "lora_alpha must be a finite number, not nan"),
+        ({"lora_alpha": math.inf}, "lora_alpha must be a finite number, not inf"),
+        ({"alpha_pattern": {"v_proj": "a"}}, r"alpha_pattern\['v_proj'\] must be a finite number, not 'a'"),
+        ({"lora_dropout": None}, "lora_dropout must be a number from 0 to below 1, not None"),
+        ({"lora_dropout": "a"}, "lora_dropout must be a number"),
+        ({"lora_dropout": math.nan}, "lora_dropout must be a number"),
+        ({"lora_dropout": -0.1}, "lora_dropout must be a number"),
+        ({"lora_dropout": 1.0}, "lora_dropout must be a number"),
+        ({"target_modules": 3}, "target_modules must be a list of names of layers, or one pattern, not 3"),
+        ({"target_modules": [3]}, "target_modules must be a list of names"),
+        ({"bias": "foo"}, "unknown bias 'foo'; choose one of: none, all, lora_only"),
         ({"form": "poincare"}, "unknown form 'poincare'; choose one of: space, time, simplified"),
         ({"form": None}, "unknown form None"),
         ({"learn_curvature": "yes"}, "learn_curvature must be True or False"),
@@ -124,6 +138,12 @@ def test_values_out_of_range(given: dict[str, Any], line: str) -> None:
 def test_what_does_not_combine_is_refused_with_the_reason(given: dict[str, Any]) -> None:
     with pytest.raises(HypLoraError, match=r"does not work with HypLoRA[:,] \w[^\n]+$"):
         HypLoraConfig(**given)
+
+
+def test_the_docstring_has_its_sections() -> None:
+    lines = (HypLoraConfig.__doc__ or "").splitlines()
+    for heading in ("Parameters", "Raises", "Notes"):
+        assert lines[lines.index(f"    {heading}") + 1] == f"    {'-' * len(heading)}"
 
 
 def test_every_option_of_lora_is_taken_or_refused_on_purpose() -> None:

@@ -63,7 +63,8 @@ def test_auto_becomes_a_number_when_the_adapter_is_created(tmp_path: Path) -> No
     expected = hyplora.suggest_curvature(tiny.llama()).curvature
     config = tiny.options(curvature="auto")
     model = get_peft_model(tiny.llama(), config)
-    assert config.curvature == expected
+    assert model.peft_config["default"].curvature == expected
+    assert config.curvature == "auto"  # the caller's: the next model gets a number of its own
     assert all(layer.lora_curvature["default"].start == expected for layer in tiny.layers(model).values())
     tiny.train(model)
     model.save_pretrained(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from peft import get_peft_model
@@ -98,6 +100,33 @@ def test_the_active_adapter_or_the_one_that_is_named() -> None:
         hyplora.gains(model, ids, adapter="typo")
     with pytest.raises(HypLoraError, match="the model has no HypLoRA adapters"):
         hyplora.gains(tiny.llama(), ids)
+
+
+def test_disabled_adapters() -> None:
+    line = "adapters are disabled, and no token goes through them; enable them first"
+    model = tiny.adapted()
+    with model.disable_adapter(), pytest.raises(HypLoraError, match=line):
+        hyplora.gains(model, tiny.tokens())
+    assert hyplora.gains(model, tiny.tokens())
+    base = tiny.llama()
+    base.add_adapter(tiny.options())
+    base.disable_adapters()
+    with pytest.raises(HypLoraError, match=line):
+        hyplora.gains(base, tiny.tokens(), adapter="default")
+
+
+@pytest.mark.parametrize(
+    ("batch", "what"),
+    [
+        (torch.tensor([1, 2]), r"a tensor \(2,\)"),
+        ([[1, 2]], "a list"),
+        ("text", "a str"),
+        ({"input_ids": [[1, 2]]}, "a list"),
+    ],
+)
+def test_batches_that_are_none(batch: Any, what: str) -> None:
+    with pytest.raises(HypLoraError, match=rf"^gains takes input_ids as a tensor \(batch, length\), not {what}$"):
+        hyplora.gains(tiny.adapted(), batch)
 
 
 def test_encoder_and_decoder() -> None:

@@ -95,7 +95,7 @@ def test_rslora_and_dropout(seen: dict[str, tuple[torch.Tensor, torch.Tensor]]) 
     layer = next(iter(tiny.layers(model).values()))
     assert layer.scaling["default"] == 8 / math.sqrt(4)
     assert torch.equal(tiny.logits(model), tiny.logits(model))
-    x = torch.randn(1, 32)
+    x = torch.randn(1, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         model.train()
         torch.manual_seed(3)
@@ -104,7 +104,7 @@ def test_rslora_and_dropout(seen: dict[str, tuple[torch.Tensor, torch.Tensor]]) 
         kept = nn.functional.dropout(x, 0.5)  # the whole map, the norm included, sees what dropout left
     K, c = (module["default"]().item() for module in (layer.lora_curvature, layer.lora_norm_scale))
     expected = 4 * tiny.textbook(kept, layer.lora_A["default"].weight, layer.lora_B["default"].weight, K, c)
-    torch.testing.assert_close(found.double(), expected.detach(), rtol=1e-5, atol=0)
+    assert (found.double() - expected).norm() <= 1e-5 * expected.norm()
 
 
 @pytest.mark.parametrize("form", tiny.FORMS)

@@ -307,3 +307,39 @@ def test_nan_propagates_and_empty_stays_empty() -> None:
 def test_unknown_form() -> None:
     with pytest.raises(ValueError, match="unknown form 'both'; choose one of: space, time"):
         lorentz_linear(torch.ones(1, 3), torch.ones(2, 2), 1.0, form="both")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("K", [1e-10, 0.5, 1e10])
+@pytest.mark.parametrize("size", [1e-300, 1e-5, 1.0, 1e101, 1e155, 1e305, 1e308])
+def test_stereographic_maps_of_extreme_norms(size: float, K: float) -> None:
+    x = (torch.tensor([0.7, -0.4, 0.9, -1.0], dtype=torch.float64) * size).requires_grad_()
+    number = torch.tensor(K, dtype=torch.float64, requires_grad=True)
+    with mpmath.workdps(700):
+        values, k = mp_vector(x.detach()), mpmath.mpf(K)
+        square = mpmath.fsum(v * v for v in values)
+        lifted = [float(2 * v / (1 + k * square)) for v in values]
+        projected = [float(v / (1 + mpmath.sqrt(k) * mpmath.sqrt(square + k))) for v in values]
+    for work, expected in ((stereographic_lift, lifted), (stereographic_project, projected)):
+        found = work(x, number)
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-14, atol=1e-307)
+        assert all(bool(by.isfinite().all()) for by in torch.autograd.grad(found.sum(), (x, number)))
+
+
+def test_whole_numbers_are_of_the_default_dtype() -> None:
+    x = torch.tensor([[1, 2, 3], [0, 0, 1]])
+    for work in (expmap0, project, stereographic_lift, stereographic_project):
+        assert work(x, 0.5).dtype == torch.float32
+        assert torch.equal(work(x, 0.5), work(x.float(), 0.5))
+    assert torch.equal(logmap0(x, 0.5), logmap0(x.float(), 0.5))
+    assert torch.equal(distance(x, x.flip(0), 0.5), distance(x.float(), x.flip(0).float(), 0.5))
+    assert torch.equal(minkowski_inner(x, x), torch.tensor([12.0, 1.0]))
+    assert torch.equal(lorentz_linear(x, torch.eye(2), 0.5), project(x[:, 1:].float(), 0.5))
+
+
+@pytest.mark.parametrize("K", [0.0, -1.0, math.inf, math.nan, True, "1"])
+def test_numbers_that_are_no_curvature(K: float) -> None:
+    x = vectors(1.0)
+    maps = (expmap0, logmap0, project, stereographic_lift, stereographic_project)
+    for work in (*maps, lambda x, K: distance(x, x, K), lambda x, K: lorentz_linear(x, torch.eye(4), K)):
+        with pytest.raises(ValueError, match=r"^K must be positive and finite, not "):
+            work(x, K)

@@ -368,6 +368,74 @@ class TestRefusals:
             model.add_adapter("other", tiny.options(target_modules=targets))
         assert list(model.peft_config) == ["default"]
 
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"layers_to_transform": [9]},
+            {"target_modules": []},
+            {"exclude_modules": ["q_proj", "v_proj", "down_proj"]},
+        ],
+    )
+    def test_nothing_is_left_to_adapt(self, given: dict[str, Any]) -> None:
+        option = next(iter(given))
+        line = rf"{option}=.* leave no layer to adapt; its linear layers are called: q_proj, k_proj"
+        self.refuse(tiny.llama(), line, **given)
+
+    def test_values_that_are_refused_leave_the_model_alone(self) -> None:
+        for option, value in {"alpha_pattern": {"v_proj": "a"}, "bias": "foo", "lora_dropout": 2.0}.items():
+            config = tiny.options()
+            setattr(config, option, value)
+            model = tiny.adapted()
+            before, keys = tiny.logits(model), list(model.state_dict())
+            with pytest.raises(HypLoraError, match=option):
+                model.add_adapter("other", config)
+            assert list(model.state_dict()) == keys
+            assert list(model.peft_config) == ["default"]
+            assert torch.equal(tiny.logits(model), before)
+            model.add_adapter("other", tiny.options())
+
+    @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
+    def test_stopped_on_the_way_the_model_is_put_back(
+        self, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+    ) -> None:
+        calls = 0
+        whole = hyplora.HypLoraLinear.update_layer
+
+        def fails(self: hyplora.HypLoraLinear, *args: Any, **kwargs: Any) -> None:
+            nonlocal calls
+            calls += 1
+            whole(self, *args, **kwargs)
+            if calls == 3:
+                raise stop("on the way")
+
+        def state(model: nn.Module) -> Any:
+            return (
+                str(model),
+                [(name, p.requires_grad) for name, p in model.named_parameters()],
+                [(layer.active_adapters, layer.scaling, layer.form) for layer in tiny.layers(model).values()],
+            )
+
+        base = tiny.llama()
+        model = tiny.adapted()
+        model.add_adapter("some", tiny.options(target_modules=["q_proj"]))
+        replicated = {"layer_replication": [[0, 2], [1, 2]]}
+        before = state(base), copy.deepcopy(state(model))
+        with monkeypatch.context() as patch:
+            patch.setattr(hyplora.HypLoraLinear, "update_layer", fails)
+            for given in ({}, replicated):
+                calls = 0
+                with pytest.raises(stop, match="on the way"):
+                    get_peft_model(base, tiny.options(**given))
+                assert state(base) == before[0]
+                assert base.config.num_hidden_layers == 2
+            calls = 0
+            with pytest.raises(stop, match="on the way"):
+                model.add_adapter("other", tiny.options(target_modules=["q_proj", "k_proj"], form="time"))
+        assert state(model) == before[1]
+        assert list(model.peft_config) == ["default", "some"]
+        model.add_adapter("other", tiny.options(form="time"))
+        get_peft_model(base, tiny.options())
+
     def test_a_configuration_changed_after_it_was_made(self) -> None:
         config = tiny.options()
         config.use_dora = True

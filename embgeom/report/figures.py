@@ -1,0 +1,82 @@
+"""The figures of a report, drawn one at a time, as SVG that is the same for the same numbers."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embgeom.report.records import Cell, Sweep
+from embgeom.report.table import rows_of
+
+if TYPE_CHECKING:
+    from embgeom.spaces.ruler import SpaceMeasure
+
+__all__ = ["Figure", "figures_of"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    name : str
+        Of the file in ``figures/``, without ``.svg``.
+    kind : {"ruler", "overview", "nulls", "layers"}
+    title : str
+        What it shows, in words.
+    svg : bytes
+    """
+
+    name: str
+    kind: str
+    title: str
+    svg: bytes
+
+
+def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]:
+    """Draw the ruler, the overview, the δ-plot of every cell with its nulls, and statistics against depth."""
+    from embgeom.plots import delta_plot_with_nulls, layer_grid, space_ruler, sweep_overview
+
+    yield Figure("ruler", "ruler", "Relative δ and mean q of reference spaces", _svg(space_ruler(spaces)))
+    rows = [row for row in rows_of(sweep) if row.error is None and row.asked != "all"]
+    if rows:
+        title = "Relative δ and pooled q of every model and data set, beside their nulls"
+        yield Figure("overview", "overview", title, _svg(sweep_overview(rows)))
+    taken: set[str] = set()
+    for cell in sweep.cells:
+        if cell.result is None:
+            continue
+        title = f"{cell.model} · {cell.data} · {cell.layer}"
+        if cell.result.calibration is not None:
+            drawn = delta_plot_with_nulls(cell.result.calibration)
+            yield Figure(_name(cell, taken), "nulls", f"δ-plot: {title}", _svg(drawn))
+        elif cell.layer == "all" and cell.result.profile is not None:
+            grid = layer_grid([cell.result.profile])
+            yield Figure(_name(cell, taken), "layers", f"Statistics against depth: {title}", _svg(grid))
+
+
+def _name(cell: Cell, taken: set[str]) -> str:
+    """Return a name for a file that no other figure has."""
+    base = re.sub(r"[^A-Za-z0-9.]+", "-", f"{cell.model[-40:]}-{cell.data[-40:]}-{cell.layer}").strip("-.") or "cell"
+    name, number = base, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{base}-{number}"
+    taken.add(name.lower())
+    return name
+
+
+def _svg(drawn: Any) -> bytes:
+    """Return a figure, or the one that axes are in, as SVG without date or random names."""
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "embgeom"}):
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+        drawn.figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
