@@ -14,7 +14,8 @@ from hyplora.evaluate import Evaluation
 def accuracy(file: Path, *words: object) -> float:
     command = [sys.executable, "-m", "hyplora.evaluate", "--json", file, "-q", *words]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    found = Evaluation.load(file).average.accuracy
+    (evaluation,) = Evaluation.load_all(file)
+    found = evaluation.average.accuracy
     assert found is not None
     return found
 
