@@ -6,9 +6,9 @@ from collections.abc import Sized
 from numbers import Integral
 from typing import Any
 
-from embgeom.errors import CountsError, ModelError, OptionError
+from embgeom.errors import ModelError, OptionError
 
-__all__ = ["require_counts", "require_embeddings", "require_tokenizer", "require_whole"]
+__all__ = ["require_embeddings", "require_tokenizer", "require_whole", "shown"]
 
 _LONGEST = 40
 
@@ -17,7 +17,7 @@ def require_tokenizer(tokenizer: Any) -> None:
     """Raise :class:`ModelError` unless this is a tokenizer of transformers, as far as it is used here."""
     if not (callable(tokenizer) and isinstance(tokenizer, Sized) and hasattr(tokenizer, "all_special_ids")):
         raise ModelError(
-            f"expected a tokenizer of transformers, got {_shown(tokenizer)}; load one with "
+            f"expected a tokenizer of transformers, got {shown(tokenizer)}; load one with "
             "embgeom.embeddings.load_tokenizer(model)"
         )
 
@@ -27,16 +27,8 @@ def require_embeddings(embeddings: Any) -> None:
     if not (hasattr(embeddings, "matrix") and hasattr(embeddings, "tokenizer")):
         raise ModelError(
             "expected Embeddings, as embgeom.load_embeddings(model) returns them with their tokenizer, got "
-            f"{_shown(embeddings)}"
+            f"{shown(embeddings)}"
         )
-
-
-def require_counts(counts: Any) -> None:
-    """Raise :class:`CountsError` unless these are counts of tokens."""
-    from embgeom.counts import TokenCounts
-
-    if not isinstance(counts, TokenCounts):
-        raise CountsError(f"expected TokenCounts, as token_counts returns them, got {_shown(counts)}")
 
 
 def require_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -47,7 +39,7 @@ def require_whole(name: str, value: Any, least: int, most: int | None = None) ->
         raise OptionError(f"{name} must be a whole number {expected}, got {value!r}")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return the type of a value, with the value itself where it is a short text or number."""
     kind = type(value).__name__
     return f"{kind} {value!r}" if isinstance(value, str | int | float) and len(repr(value)) <= _LONGEST else kind

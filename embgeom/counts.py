@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.checks import require_tokenizer, require_whole
+from embgeom.checks import require_tokenizer, require_whole, shown
 from embgeom.corpus import Corpus, TextStream
-from embgeom.errors import CorpusError, ModelError, OptionError, first_line
+from embgeom.errors import CorpusError, CountsError, ModelError, OptionError, first_line
 from embgeom.progress import progress_bar
 from embgeom.results import Record, versions
 
 if TYPE_CHECKING:
     Encode = Callable[[list[str]], Iterable[list[int]]]
 
-__all__ = ["TokenCounts", "token_counts"]
+__all__ = ["TokenCounts", "require_counts", "token_counts"]
 
 # A batch ends with the text that makes it this long: what the tokenizer says of a batch takes some hundred bytes per
 # token, so this, not the size of the corpus, is what bounds the memory.
@@ -102,6 +102,12 @@ class TokenCounts(Record):
     def as_dict(self) -> dict[int, int]:
         """Return token id → frequency, of the ids that occur."""
         return dict(zip(self.token_ids, self.frequencies, strict=True))
+
+
+def require_counts(counts: Any) -> None:
+    """Raise :class:`CountsError` unless these are counts of tokens."""
+    if not isinstance(counts, TokenCounts):
+        raise CountsError(f"expected TokenCounts, as token_counts returns them, got {shown(counts)}")
 
 
 def token_counts(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.checks import require_counts
+from embgeom.counts import require_counts
 from embgeom.delta.rows import matrix_of, rows_used
 from embgeom.errors import OptionError
+from embgeom.provenance import of_embeddings
 from embgeom.results import versions
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def frequencies_of(counts: TokenCounts | None, token_ids: Sequence[int]) -> list
 
 def provenance(embeddings: Embeddings, counts: TokenCounts | None) -> dict[str, Any]:
     """Return where the embeddings and the frequencies came from."""
-    known: dict[str, Any] = {name: getattr(embeddings, name) for name in ("revision", "file", "tensor", "dtype")}
+    known: dict[str, Any] = {**of_embeddings(embeddings)}
     if counts is not None:
         known |= {"tokens": counts.total, "texts": counts.texts, "counts": counts.provenance}
     return known | {"versions": versions()}

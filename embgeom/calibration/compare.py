@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.calibration.clouds import NullClouds
 from embgeom.calibration.records import NullComparison
 from embgeom.errors import PointsError
 from embgeom.nulls import Vocabulary
+from embgeom.nulls.batches import NullClouds
 from embgeom.progress import OnProgress, part
 from embgeom.treelikeness.batch import measure_clouds
 from embgeom.treelikeness.kernels import BINS

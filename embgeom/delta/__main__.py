@@ -12,7 +12,7 @@ import typer
 from embgeom import cli
 
 if TYPE_CHECKING:
-    from embgeom.delta.measuring import Cell
+    from embgeom.commands.delta_measuring import Cell
     from embgeom.layers.records import LayerProfile
 
 
@@ -98,7 +98,7 @@ def main(
         from embgeom.plots import check_figure_path
 
         check_figure_path(figure)
-    from embgeom.delta.measuring import check, measure
+    from embgeom.commands.delta_measuring import check, measure
 
     check(asked)
     cli.quieten_libraries()
@@ -118,11 +118,11 @@ def main(
 
 def _report(results: Any, json: Path | None, figure: Path | None) -> bool:
     """Write the files, then print; return whether all could be written."""
-    from embgeom.delta.tables import print_results
+    from embgeom.commands.delta_tables import print_results
 
     complete = json is None or cli.attempt(cli.write_json, json, results) is not None
     if figure is not None:
-        from embgeom.delta.figure import draw
+        from embgeom.commands.delta_figure import draw
         from embgeom.plots import save_figure
 
         complete &= cli.attempt(save_figure, draw(results), figure) is not None

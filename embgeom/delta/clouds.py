@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom import provenance
 from embgeom.delta import engine
 from embgeom.delta.checks import check_options, require_at_least, require_four
 from embgeom.delta.estimate import hyperbolicity
@@ -123,7 +124,7 @@ def prompt_hyperbolicity(
         base=str(base) if method == "base" else None,
         seed=seed if method in ("sample", "bounds") else None,
         device=str(where),
-        provenance=_provenance(embeddings, prompts),
+        provenance=provenance.of_embeddings(embeddings) | provenance.of_texts(prompts),
     )
 
 
@@ -196,7 +197,7 @@ def vocabulary_hyperbolicity(
         base=str(base) if method == "base" else None,
         seed=seed,
         device=str(where),
-        provenance=_provenance(embeddings, None),
+        provenance=provenance.of_embeddings(embeddings),
     )
 
 
@@ -275,13 +276,3 @@ def _token_texts(model: Embeddings | None, ids: list[int]) -> tuple[str, ...]:
         return () if model is None else tuple(map(str, model.tokenizer.convert_ids_to_tokens(ids)))
     except ModelError:
         return ()
-
-
-def _provenance(embeddings: Embeddings | Array, prompts: Any) -> dict[str, str | None]:
-    known: dict[str, str | None] = {}
-    if isinstance(embeddings, Embeddings):
-        known |= {name: getattr(embeddings, name) for name in ("revision", "file", "tensor", "dtype")}
-    if hasattr(prompts, "source"):
-        known |= {name: getattr(prompts, name) for name in ("source", "field", "split")}
-        known |= {"data_revision": prompts.revision, "skipped": str(prompts.skipped)}
-    return known

@@ -189,7 +189,7 @@ def _report(results: list[Hierarchy], json: Path | None, figure: Path | None) ->
         from embgeom.plots import hierarchy_grid, save_figure
 
         complete &= cli.attempt(save_figure, hierarchy_grid(results), figure) is not None
-    from embgeom.hierarchy import tables
+    from embgeom.commands import hierarchy_tables as tables
 
     names = cli.short_names([result.model for result in results])
     try:

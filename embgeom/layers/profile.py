@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom import provenance
 from embgeom.delta import engine
 from embgeom.delta.checks import check_seed, require_at_least
 from embgeom.embeddings.hidden import HiddenStates, PromptStates, hidden_states
@@ -137,7 +138,7 @@ def layer_statistics(
         dtype=stream.dtype,
         device=stream.device,
         tokens=stream.tokens,
-        provenance=_provenance(stream, texts),
+        provenance={"revision": stream.revision} | provenance.of_texts(texts),
         versions=versions(),
     )
 
@@ -182,14 +183,6 @@ def _measure(layer: int, parts: Sequence[Values], nulls: Sequence[str], numbers:
         prompts=tuple(numbers[int(prompt)] for prompt in apart),
         diameter=float(diameter[apart].mean()),
     )
-
-
-def _provenance(stream: HiddenStates, texts: Any) -> dict[str, str | None]:
-    known: dict[str, str | None] = {"revision": stream.revision}
-    if hasattr(texts, "source"):
-        known |= {name: getattr(texts, name) for name in ("source", "field", "split")}
-        known |= {"data_revision": texts.revision, "skipped": str(texts.skipped)}
-    return known
 
 
 def _band(null: str, own: NDArray[np.float64], drawn: NDArray[np.float64]) -> NullBand:

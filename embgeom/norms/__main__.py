@@ -144,7 +144,7 @@ def _measure(
 
 def _report(results: list[_Measured], csv: Path | None, json: Path | None, figure: Path | None) -> bool:
     """Write the files, then print; return whether all could be written."""
-    from embgeom.norms.tables import print_tables
+    from embgeom.commands.norms_tables import print_tables
 
     analyses = [result.analysis for result in results]
     complete = json is None or cli.attempt(cli.write_json, json, analyses) is not None

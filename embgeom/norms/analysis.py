@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.checks import require_counts, require_whole
-from embgeom.counts import TokenCounts
+from embgeom.checks import require_whole
+from embgeom.counts import TokenCounts, require_counts
 from embgeom.embeddings import Embeddings
 from embgeom.errors import CountsError, OptionError
 from embgeom.norms.bins import frequency_bins, norm_bins, tenth_means

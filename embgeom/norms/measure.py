@@ -13,6 +13,7 @@ from embgeom.embeddings import Embeddings
 from embgeom.errors import OptionError, PointsError
 from embgeom.metric import as_tensor
 from embgeom.progress import OnProgress, progress_of
+from embgeom.provenance import of_embeddings
 from embgeom.results import Record
 from embgeom.token_classes import token_classes, token_texts
 
@@ -103,7 +104,6 @@ def token_norms(embeddings: Embeddings | Array, tokenizer: Any = None, *, progre
             f"{bad.size} of {ids.size} embeddings hold NaN or inf (or have no finite norm); the first is that of token "
             f"id {first}, {texts[first]!r}"
         )
-    known = ("revision", "file", "tensor", "dtype")
     return TokenNorms(
         token_ids=tuple(ids.tolist()),
         tokens=tuple(str(texts[number]) for number in ids),
@@ -114,7 +114,7 @@ def token_norms(embeddings: Embeddings | Array, tokenizer: Any = None, *, progre
         tokens_without_row=sum(text is not None for text in texts[len(matrix) :]),
         model=model.model if model else None,
         layer=model.layer if model else None,
-        provenance={name: getattr(model, name) for name in known} if model else {},
+        provenance=of_embeddings(model),
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embgeom.embeddings import Embeddings
     from embgeom.metric import Array
 
-__all__ = ["draw", "draw_clouds"]
+__all__ = ["draw", "draw_clouds", "generator"]
 
 
 def draw(
@@ -93,6 +93,11 @@ def draw_clouds(
     for number, (start, stop) in enumerate(pairwise(offsets)):
         if stop - start < 2:
             raise PointsError(f"cloud {first + number} has {stop - start} points; a null needs two at least")
-        rng = np.random.default_rng([seed, list(NULLS).index(name), draw, first + number])
+        rng = generator(name, seed, draw, first + number)
         result[start:stop] = NULLS[name](points[start:stop].astype(np.float64), rng, source)
     return result
+
+
+def generator(name: str, seed: int, draw: int, cloud: int) -> np.random.Generator:
+    """Return the source of chance of one null cloud: draw ``draw`` of the null ``name`` for cloud number ``cloud``."""
+    return np.random.default_rng([seed, list(NULLS).index(name), draw, cloud])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embgeom import provenance
 from embgeom.delta.checks import require_at_least, require_four
 from embgeom.delta.rows import matrix_of, rows_used, token_ids_of
 from embgeom.embeddings import Embeddings
@@ -90,7 +91,7 @@ def prompt_tree_likeness(
         repeats=repeats,
         metric=metric,
         seed=seed if values.sampled.any() else None,
-        provenance=_provenance(embeddings, prompts),
+        provenance=provenance.of_embeddings(embeddings) | provenance.of_texts(prompts),
     )
 
 
@@ -149,7 +150,7 @@ def vocabulary_tree_likeness(
         repeats=False,
         metric=metric,
         seed=seed,
-        provenance=_provenance(embeddings, None),
+        provenance=provenance.of_embeddings(embeddings),
     )
 
 
@@ -234,13 +235,3 @@ def _token_fits(
         TokenFit(int(types[i]), str(text), float(means[i]), int(counts[i]))
         for i, text in zip(order, texts, strict=True)
     )
-
-
-def _provenance(embeddings: Embeddings | Array, prompts: Any) -> dict[str, str | None]:
-    known: dict[str, str | None] = {}
-    if isinstance(embeddings, Embeddings):
-        known |= {name: getattr(embeddings, name) for name in ("revision", "file", "tensor", "dtype")}
-    if hasattr(prompts, "source"):
-        known |= {name: getattr(prompts, name) for name in ("source", "field", "split")}
-        known |= {"data_revision": prompts.revision, "skipped": str(prompts.skipped)}
-    return known

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from embgeom.demo import MODEL_DIR
 from embgeom.device import pick_device
 from embgeom.embeddings.messages import quote
-from embgeom.embeddings.source import HubRepository, Source, find_source
+from embgeom.embeddings.source import Source, find_source
 from embgeom.embeddings.tokenizer import tokenizer_of
 from embgeom.errors import ModelError, choose
+from hyplora.base_model import load_network
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +92,7 @@ def load_model(
     source = find_source(name)
     if dtype == "auto" and where.type == "cpu":
         dtype = "float32"
-    network = _load_base(source, dtype)
+    network = load_network(source, dtype)
     tokenizer = _load_tokenizer(source, adapter_source)
     rows = network.get_input_embeddings().num_embeddings
     if (largest := max(tokenizer.get_vocab().values())) >= rows:
@@ -121,35 +122,6 @@ def base_of(adapter: Source) -> str:
     # The folder of another installation, of another machine perhaps, is the demo model too.
     moved = Path(base).parts[-3:] == _DEMO_ENDS and not Path(base).is_dir()
     return "demo" if moved or Path(base) == MODEL_DIR else base
-
-
-def _load_base(source: Source, dtype: str) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    config = source.find("config.json")
-    if config is None:
-        raise source.lacks("config.json")
-    online = isinstance(source, HubRepository) and source.online
-    place = source.model if isinstance(source, HubRepository) and online else str(config.parent)
-    try:
-        network, found = AutoModelForCausalLM.from_pretrained(
-            place,
-            revision=source.revision if online else None,
-            dtype=dtype,
-            local_files_only=not online,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except Exception as error:  # transformers raises whatever its configurations and readers raise
-        raise ModelError(
-            f"model {source.model!r} cannot be loaded as a causal language model ({quote(error)})"
-        ) from None
-    if missing := sorted(found["missing_keys"]):
-        raise ModelError(
-            f"model {source.model!r} lacks {len(missing)} weights of a {type(network).__name__}, such as {missing[0]}; "
-            "is it another kind of model?"
-        )
-    return network
 
 
 def _load_tokenizer(source: Source, adapter: Source | None) -> Any:

@@ -7,10 +7,10 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from embgeom.embeddings.messages import quote
-from embgeom.embeddings.source import HubRepository, Source, find_source
+from embgeom.embeddings.source import Source, find_source
 from embgeom.embeddings.tokenizer import tokenizer_of
 from embgeom.errors import ModelError, OptionError
+from hyplora.base_model import load_network
 from hyplora.train.options import ModelOptions
 
 if TYPE_CHECKING:
@@ -91,34 +91,9 @@ def third_party_advice() -> None:
 
 def _load(source: Source, options: ModelOptions, precision: str) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
-    config = source.find("config.json")
-    if config is None:
-        raise source.lacks("config.json")
-    online = isinstance(source, HubRepository) and source.online
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
-    logging.disable_progress_bar()
-    try:
-        network, found = AutoModelForCausalLM.from_pretrained(
-            source.model if online else str(config.parent),
-            revision=source.revision if online else None,
-            dtype=dtype,
-            local_files_only=not online,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **_quantisation(options, dtype),
-        )
-    except Exception as error:  # transformers raises whatever its configurations and readers raise
-        raise ModelError(
-            f"model {options.model!r} cannot be loaded as a causal language model ({quote(error)})"
-        ) from None
-    if missing := sorted(found["missing_keys"]):
-        raise ModelError(
-            f"model {options.model!r} lacks {len(missing)} weights of a {type(network).__name__}, "
-            f"such as {missing[0]}; is it another kind of model?"
-        )
+    network = load_network(source, dtype, **_quantisation(options, dtype))
     if options.quantize is not None:
         from peft import prepare_model_for_kbit_training
 

@@ -9,9 +9,9 @@ import pytest
 
 from embgeom import CorpusError, OptionError, PointsError, load_embeddings, load_texts
 from embgeom.calibration import Calibration, calibrate_prompts, calibrate_vocabulary, compare, unused_tokens
-from embgeom.calibration.clouds import NullClouds
 from embgeom.metric import pairwise_distances
 from embgeom.nulls import NULLS, Vocabulary, draw_clouds
+from embgeom.nulls.batches import NullClouds
 from embgeom.treelikeness import STATISTICS, tree_likeness
 from tests.oracles import cloud
 

@@ -18,7 +18,6 @@ from safetensors.torch import load_file, save_file
 
 from embgeom import (
     HyperbolicityDistribution,
-    cli,
     load_embeddings,
     load_texts,
     prompt_hyperbolicity,
@@ -26,10 +25,11 @@ from embgeom import (
     vocabulary_hyperbolicity,
 )
 from embgeom.calibration import Calibration, calibrate_prompts, calibrate_vocabulary
-from embgeom.delta.__main__ import main
 from embgeom.demo import MODEL_DIR
 from embgeom.errors import InputError
 from embgeom.layers import LayerProfile, layer_statistics
+
+COMMAND = "embgeom.delta"
 
 REQUIRED = [
     "model",
@@ -47,25 +47,6 @@ REQUIRED = [
     "seed",
     "versions",
 ]
-
-
-class Outcome:
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Run the command in this process, as ``python -m embgeom.delta`` would."""
-
-    def command(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["embgeom.delta", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.run(main)
-        captured = capsys.readouterr()
-        return Outcome(exit_.value.code, captured.out, captured.err)
-
-    return command
 
 
 def process(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -232,7 +213,7 @@ def test_delta_stands_alone_where_q_is_not_defined(run, tmp_path: Path) -> None:
 
 
 def test_q_is_left_out_where_it_would_take_long_and_nobody_asked(run, texts: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("embgeom.delta.measuring._UNASKED", 1000)
+    monkeypatch.setattr("embgeom.commands.delta_measuring._UNASKED", 1000)
     assert "mean q" not in run("--data", texts, "-q").out
     assert "mean q" in run("--data", texts, "--null", "permute", "-q").out
 

@@ -14,31 +14,12 @@ import pytest
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from embgeom import cli
 from embgeom.corpus import load_texts
 from embgeom.counts import token_counts
 from embgeom.embeddings import load_tokenizer
 from embgeom.frequency import PowerLawFit, fit_power_law
-from embgeom.frequency.__main__ import main
 
-
-class Outcome:
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Run the command in this process, as ``python -m embgeom.frequency`` would."""
-
-    def command(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["embgeom.frequency", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.run(main)
-        captured = capsys.readouterr()
-        return Outcome(exit_.value.code, captured.out, captured.err)
-
-    return command
+COMMAND = "embgeom.frequency"
 
 
 def process(*words: object) -> subprocess.CompletedProcess[str]:

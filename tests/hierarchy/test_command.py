@@ -12,31 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from embgeom import cli, load_embeddings, load_texts
+from embgeom import load_embeddings, load_texts
 from embgeom.counts import token_counts
 from embgeom.demo import MODEL_DIR
 from embgeom.hierarchy import Hierarchy, digit_norms, general_specific, group_statistics
-from embgeom.hierarchy.__main__ import main
 from embgeom.trees import token_tree
 
-
-class Outcome:
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Run the command in this process, as ``python -m embgeom.hierarchy`` would."""
-
-    def command(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["embgeom.hierarchy", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.run(main)
-        captured = capsys.readouterr()
-        return Outcome(exit_.value.code, captured.out, captured.err)
-
-    return command
+COMMAND = "embgeom.hierarchy"
 
 
 @pytest.fixture

@@ -13,31 +13,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from embgeom import InputError, cli, load_embeddings, load_texts
+from embgeom import InputError, load_embeddings, load_texts
 from embgeom.counts import token_counts
 from embgeom.demo import MODEL_DIR
 from embgeom.norms import frequency_norms
-from embgeom.norms.__main__ import main
 from embgeom.token_classes import token_texts
 
-
-class Outcome:
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Run the command in this process, as ``python -m embgeom.norms`` would."""
-
-    def command(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["embgeom.norms", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            cli.run(main)
-        captured = capsys.readouterr()
-        return Outcome(exit_.value.code, captured.out, captured.err)
-
-    return command
+COMMAND = "embgeom.norms"
 
 
 @pytest.fixture

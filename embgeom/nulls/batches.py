@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.errors import PointsError
-from embgeom.nulls import NULLS, Vocabulary, draw_clouds
+from embgeom.nulls.drawing import draw_clouds, generator
 from embgeom.nulls.models import FROM_VOCABULARY
+from embgeom.nulls.source import Vocabulary
 
 __all__ = ["NullClouds"]
 
@@ -57,7 +58,7 @@ class NullClouds:
         return draw_clouds(name, self._points, self._offsets, seed=self._seed, draw=number, first=self._first)
 
     def _generator(self, name: str, number: int, cloud: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, list(NULLS).index(name), number, self._first + cloud])
+        return generator(name, self._seed, number, self._first + cloud)
 
     def _source(self) -> Vocabulary:
         assert self._vocabulary is not None, f"one of {FROM_VOCABULARY} without the vocabulary"

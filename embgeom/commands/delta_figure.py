@@ -11,7 +11,7 @@ __all__ = ["draw"]
 
 def draw(results: list[Any]) -> Any:
     """Return layers against depth, data beside nulls, or the distribution of relative δ."""
-    from embgeom.delta.measuring import Cell
+    from embgeom.commands.delta_measuring import Cell
 
     if not isinstance(results[0], Cell):
         return plots.layer_grid(results)

@@ -16,7 +16,7 @@ _SHOWN = ("mean_q", "pooled_q", "relative_delta")
 
 def print_profiles(profiles: list[LayerProfile]) -> None:
     """Print a table for every model and data set: a row for each layer, and one for each null below it."""
-    from embgeom.delta.tables import STATISTIC_NAMES
+    from embgeom.commands.delta_tables import STATISTIC_NAMES
 
     names = cli.short_names([profile.model for profile in profiles])
     for profile in profiles:

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from embgeom import cli
 from embgeom.calibration.records import Calibration
-from embgeom.delta.measuring import Cell
+from embgeom.commands.delta_measuring import Cell
 from embgeom.delta.records import HyperbolicityDistribution
 
 __all__ = ["STATISTIC_NAMES", "print_results"]
@@ -27,7 +27,7 @@ STATISTIC_NAMES = {
 def print_results(results: list[Any]) -> None:
     """Print the tables of whatever was measured."""
     if not isinstance(results[0], Cell):
-        from embgeom.delta.layer_tables import print_profiles
+        from embgeom.commands.layer_tables import print_profiles
 
         print_profiles(results)
         return
