@@ -19,6 +19,12 @@ lint: $(VENV)/.tested ## set up, then ruff (check and format) and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.tested ## set up, then build the documentation into build/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+figures: $(VENV)/.tested ## set up, then write every figure of README, documentation and notebooks anew
+	$(BIN)/python -m figures
+
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find embgeom hyplora tests benchmarks -name __pycache__ -exec rm -rf {} +
@@ -35,4 +41,4 @@ $(VENV)/.tested: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
 	touch $@
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs figures clean
