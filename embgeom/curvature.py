@@ -20,8 +20,8 @@ convention, and c a starting point for a search, to within an order of magnitude
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from numbers import Real
 
 from embgeom.errors import OptionError
 from embgeom.results import Record
@@ -79,7 +79,7 @@ def suggest(relative_delta: float) -> CurvatureSuggestion:
     Raises
     ------
     OptionError
-        If it is not positive and finite: a tree (δ = 0) would need infinite curvature.
+        If it lies outside of that: a tree (δ = 0) would need infinite curvature.
 
     Examples
     --------
@@ -88,9 +88,12 @@ def suggest(relative_delta: float) -> CurvatureSuggestion:
     >>> round(suggest(0.1).K, 3)
     0.482
     """
-    if not (isinstance(relative_delta, (int, float)) and 0 < relative_delta < math.inf):
+    # bool is a number to Python; rounding may put a metric a bit above 1, and 1e-12 is below that of any float64 data.
+    number = isinstance(relative_delta, Real) and not isinstance(relative_delta, bool)
+    if not (number and 1e-12 <= relative_delta <= 1 + 1e-6):
         raise OptionError(
-            f"relative δ must be a positive number, got {relative_delta!r}; for a tree, 0, no finite K serves"
+            f"relative δ, 2δ/diameter, must be a positive number of at most 1, got {relative_delta!r}; "
+            "for a tree, 0 but for rounding, no finite K serves"
         )
     ratio = KHRULKOV / float(relative_delta)
     return CurvatureSuggestion(float(relative_delta), ratio**2, ratio**-2, KHRULKOV, _CAUTION)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-__all__ = ["arithmetic_problems"]
+__all__ = ["arithmetic_problems", "pairs_of"]
 
 SHARES = {"test": 0.15, "validation": 0.05, "train": 0.8}
 """Of all pairs of numbers, how many are kept for what."""
@@ -40,13 +40,31 @@ def arithmetic_problems(split: str, count: int, *, seed: int = 0) -> list[dict[s
     split : {"train", "validation", "test"}
         Which of three disjoint sets of number pairs to draw from; the sets do not depend on the seed.
     count : int
-        How many. No two have the same numbers and operation while there are pairs left.
+        How many. No two have the same numbers and operation while there are pairs left (:func:`pairs_of`); after
+        that the same come in other stories.
     seed : int
 
     Returns
     -------
     list of dict
         ``instruction``, ``input`` (empty), ``output`` and ``answer`` (``"48"``).
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is none of the three.
+    """
+    pairs = pairs_of(split)
+    random = Random(f"{split} {seed}")
+    problems: list[dict[str, str]] = []
+    while len(problems) < count:
+        random.shuffle(pairs)
+        problems += [_problem(random, *pair) for pair in pairs[: count - len(problems)]]
+    return problems
+
+
+def pairs_of(split: str) -> list[tuple[str, int, int]]:
+    """Return the operations with their numbers that are kept for a split: 122 for the test, each a problem of its own.
 
     Raises
     ------
@@ -61,15 +79,9 @@ def arithmetic_problems(split: str, count: int, *, seed: int = 0) -> list[dict[s
     for name, share in SHARES.items():
         stop = start + round(share * len(pairs))
         if name == split:
-            pairs = pairs[start:stop]
             break
         start = stop
-    random = Random(f"{split} {seed}")
-    problems: list[dict[str, str]] = []
-    while len(problems) < count:
-        random.shuffle(pairs)
-        problems += [_problem(random, *pair) for pair in pairs[: count - len(problems)]]
-    return problems
+    return pairs[start:stop]
 
 
 def _pairs() -> Iterator[tuple[str, int, int]]:

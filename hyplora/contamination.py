@@ -8,16 +8,17 @@ is the wider net: it also catches what two questions of one template share, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from embgeom.results import Record
 
-__all__ = ["NGRAM", "Contamination", "Example", "find_contamination", "mask", "words"]
+__all__ = ["NGRAM", "Contamination", "Example", "find_contamination", "find_contaminations", "mask", "words"]
 
 NGRAM = 13
 """Words in a run that count as overlap, unless told."""
 
+_QUOTED = 70  # characters of a question in a line
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NOT_A_LETTER = re.compile(r"[^\w#]+|_")
 _WORD = re.compile(r"#|[^\W_]+")
@@ -45,6 +46,11 @@ class Example(Record):
     training_question: str
     shared: str
 
+    def lines(self) -> tuple[str, str, str]:
+        """Return the question, the training question, and what they share, each shortened to a line."""
+        ours, theirs, shared = map(_short, (self.question, self.training_question, self.shared))
+        return f"test {self.index}: {ours}", f"training {self.training_index}: {theirs}", f"share: {shared}"
+
 
 @dataclass(frozen=True)
 class Contamination(Record):
@@ -62,6 +68,8 @@ class Contamination(Record):
     ngram : int
     examples : tuple of Example
         The first few of each kind, the same questions first.
+    training_same : tuple of int
+        Places of the training questions that are in the test set, with the same things set aside.
     """
 
     questions: int
@@ -70,6 +78,7 @@ class Contamination(Record):
     overlapping: tuple[int, ...]
     ngram: int
     examples: tuple[Example, ...] = ()
+    training_same: tuple[int, ...] = ()
 
     @property
     def clean(self) -> tuple[int, ...]:
@@ -81,6 +90,14 @@ class Contamination(Record):
     def found(self) -> bool:
         """Whether there is any contamination, of either kind."""
         return bool(self.same or self.overlapping)
+
+    @property
+    def quoted(self) -> tuple[Example, ...]:
+        """One example of each kind that there is."""
+        same = set(self.same)
+        alike = [example for example in self.examples if example.index in same]
+        near = [example for example in self.examples if example.index not in same]
+        return (*alike[:1], *near[:1])
 
     def sentence(self) -> str:
         """Return the finding in one line."""
@@ -118,36 +135,62 @@ def find_contamination(
     examples : int
         How many of each kind to quote.
     """
-    by_mask: dict[str, list[int]] = {}
-    by_run: dict[tuple[str, ...], list[int]] = {}
-    for index, question in enumerate(test):
-        masked = mask(question)
-        if masked.strip("#"):  # a question of numbers alone is no question in words
-            by_mask.setdefault(masked, []).append(index)
-        for run in _runs(question, ngram):
-            by_run.setdefault(run, []).append(index)
+    return find_contaminations({"": test}, training, ngram=ngram, examples=examples)[""]
 
-    same: dict[int, Example] = {}
-    overlapping: dict[int, Example] = {}
+
+def find_contaminations(
+    tests: Mapping[str, Sequence[str]], training: Iterable[str], *, ngram: int = NGRAM, examples: int = 3
+) -> dict[str, Contamination]:
+    """Compare several test sets, by name, with one training set that is read once; see :func:`find_contamination`."""
+    by_mask: dict[str, list[tuple[str, int]]] = {}
+    by_run: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+    for name, test in tests.items():
+        for index, question in enumerate(test):
+            masked = mask(question)
+            if masked.strip("#"):  # a question of numbers alone is no question in words
+                by_mask.setdefault(masked, []).append((name, index))
+            for run in _runs(question, ngram):
+                by_run.setdefault(run, []).append((name, index))
+
+    same: dict[str, dict[int, Example]] = {name: {} for name in tests}
+    overlapping: dict[str, dict[int, Example]] = {name: {} for name in tests}
+    training_same: dict[str, dict[int, None]] = {name: {} for name in tests}
     training_questions = 0
     for place, other in enumerate(training):
         training_questions += 1
-        for index in by_mask.pop(mask(other), ()):
-            same[index] = Example(index, test[index], place, other, "the same question")
+        for name, index in by_mask.get(mask(other), ()):
+            training_same[name][place] = None
+            if index not in same[name]:
+                same[name][index] = Example(index, tests[name][index], place, other, "the same question")
         for run in _runs(other, ngram):
-            for index in by_run.pop(run, ()):
-                overlapping.setdefault(index, Example(index, test[index], place, other, " ".join(run)))
-    only_overlapping = [overlapping[index] for index in sorted(overlapping) if index not in same]
-    return Contamination(
-        questions=len(test),
-        training_questions=training_questions,
-        same=tuple(sorted(same)),
-        overlapping=tuple(sorted(overlapping)),
-        ngram=ngram,
-        examples=(*[same[index] for index in sorted(same)][:examples], *only_overlapping[:examples]),
-    )
+            for name, index in by_run.pop(run, ()):
+                shared = Example(index, tests[name][index], place, other, " ".join(run))
+                overlapping[name].setdefault(index, shared)
+
+    def finding(name: str) -> Contamination:
+        alike, near = same[name], overlapping[name]
+        return Contamination(
+            questions=len(tests[name]),
+            training_questions=training_questions,
+            same=tuple(sorted(alike)),
+            overlapping=tuple(sorted(near)),
+            ngram=ngram,
+            examples=(
+                *[alike[index] for index in sorted(alike)][:examples],
+                *[near[index] for index in sorted(near) if index not in alike][:examples],
+            ),
+            training_same=tuple(training_same[name]),
+        )
+
+    return {name: finding(name) for name in tests}
 
 
-def _runs(question: str, ngram: int) -> set[tuple[str, ...]]:
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _QUOTED else line[: _QUOTED - 1] + "…"
+
+
+def _runs(question: str, ngram: int) -> list[tuple[str, ...]]:
+    """Return every run once, in the order of the question."""
     found = words(question)
-    return {tuple(found[start : start + ngram]) for start in range(len(found) - ngram + 1)}
+    return list(dict.fromkeys(tuple(found[start : start + ngram]) for start in range(len(found) - ngram + 1)))

@@ -95,9 +95,14 @@ def test_the_caution_states_what_noise_gets() -> None:
         assert np.mean(noise) == pytest.approx(delta, abs=4 * np.std(noise) / math.sqrt(20))
 
 
-@pytest.mark.parametrize("delta", [0, -0.1, math.nan, math.inf, "0.1", None])
+def test_numbers_of_numpy() -> None:
+    """A mean over float32 values is a number like any other."""
+    assert suggest(np.float32(0.125)) == suggest(np.float64(0.125)) == suggest(0.125)
+
+
+@pytest.mark.parametrize("delta", [0, -0.1, math.nan, math.inf, "0.1", None, True, 1.5, 1e-200, 5e-324, 1e200])
 def test_bad_input(delta: object) -> None:
-    with pytest.raises(OptionError, match="relative δ must be a positive number"):
+    with pytest.raises(OptionError, match="relative δ, 2δ/diameter, must be a positive number of at most 1"):
         suggest(delta)  # type: ignore[arg-type]
 
 

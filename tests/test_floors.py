@@ -14,7 +14,7 @@ ROOT = Path(embgeom.__file__).parent
 FLOORS = (
     "errors progress results device demo provenance checks",
     "embeddings corpus metric",
-    "counts token_classes delta curvature",
+    "cells counts token_classes delta curvature",
     "words frequency norms trees treelikeness nulls",
     "spaces hierarchy calibration layers",
     "plots",

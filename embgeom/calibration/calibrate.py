@@ -174,7 +174,9 @@ def _calibrate(
         draws=draws,
         level=level,
         statistics=statistics,
-        verdict=verdict_of(statistics, nulls, what=_what(observed), draws=draws, level=level),
+        verdict=verdict_of(
+            statistics, nulls, what=_what(observed), draws=draws, level=level, sampled=observed.sampled > 0
+        ),
         histograms=tuple(tuple(own.histogram.tolist()) for own in sums),
         unused_tokens=len(unused),
         seed=seed,

@@ -27,7 +27,7 @@ def choose_nulls(nulls: str | Sequence[str], *, level: str) -> tuple[str, ...]:
     choices = tuple(NULLS) if level == "prompts" else VOCABULARY_NULLS
     if nulls == "all":
         return choices
-    named = [nulls] if isinstance(nulls, str) else list(nulls)
+    named = [nulls] if isinstance(nulls, str) else list(nulls or ())
     if not named:
         raise OptionError(f"no null was named; choose from: all, {', '.join(choices)}")
     for name in named:

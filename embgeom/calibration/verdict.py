@@ -22,9 +22,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict_of(
-    statistics: Sequence[StatisticCalibration], nulls: Sequence[str], *, what: str, draws: int, level: float
+    statistics: Sequence[StatisticCalibration],
+    nulls: Sequence[str],
+    *,
+    what: str,
+    draws: int,
+    level: float,
+    sampled: bool = False,
 ) -> Verdict:
-    """Return the verdict on ``what``, such as "200 prompts of gsm8k are"."""
+    """Return the verdict on ``what``, such as "200 prompts of gsm8k are".
+
+    ``sampled`` says that quadruples were drawn, so that their largest 2δ is no more than a lower bound of that of all.
+    """
     found = {entry.statistic: entry for entry in statistics}
     tested = [found[name] for name in _Q]
     p_lower = [max(entry.nulls[k].p_lower for entry in tested) for k in range(len(nulls))]
@@ -43,13 +52,17 @@ def verdict_of(
         some = f"any of the {len(nulls)} nulls" if len(neither) == len(nulls) > 1 else _named(neither, nulls)
         parts.append(f"no more tree-like than {some} ({shown})")
     if undecided:
+        unsure = [
+            f"{_listed(names)} ({side} q)" for names, side in ((unsure_more, "lower"), (unsure_less, "higher")) if names
+        ]
         parts.append(
-            f"undecided against {_listed(undecided)}: p ≤ {level:g}, but {draws} draws are too few to correct for "
+            f"undecided against {' and '.join(unsure)}: p ≤ {level:g}, but {draws} draws are too few to correct for "
             f"{len(nulls)} nulls"
         )
     values = "; ".join(_range(entry, name.replace("_", " ")) for entry, name in zip(tested, _Q, strict=True))
     largest = max(p_higher) if len(less) == len(nulls) else max(p_lower)
-    ending = f"; p ≤ {largest:.2g} against each" if len(nulls) in (len(more), len(less)) else ""
+    against = " against each" if len(nulls) > 1 else ""
+    ending = f"; p ≤ {largest:.2g}{against}" if len(nulls) in (len(more), len(less)) else ""
     caution = "" if "spectrum" in nulls else " Null spectrum was not drawn, and few dimensions alone lower q."
     return Verdict(
         more=more,
@@ -59,7 +72,7 @@ def verdict_of(
         p_more=max(p_lower),
         p_less=max(p_higher),
         sentence=f"The {what} {', '.join(parts)}. {values.capitalize()}{ending}.{caution}",
-        delta_sentence=_delta_sentence(found["relative_delta"], level),
+        delta_sentence=_delta_sentence(found["relative_delta"], level, sampled),
     )
 
 
@@ -93,7 +106,7 @@ def _range(entry: StatisticCalibration, title: str) -> str:
     return f"{title} {entry.mean:.3f} against {span}"
 
 
-def _delta_sentence(entry: StatisticCalibration, level: float) -> str:
+def _delta_sentence(entry: StatisticCalibration, level: float, sampled: bool) -> str:
     def of(p: str) -> list[NullComparison]:
         return [null for null in entry.nulls if getattr(null, p) <= level + 1e-12]
 
@@ -105,6 +118,6 @@ def _delta_sentence(entry: StatisticCalibration, level: float) -> str:
         if group
     ]
     return (
-        f"2δ/diameter, {entry.mean:.3f}, is {', '.join(parts)}: it goes with how distances concentrate, and is no "
-        "evidence for or against a tree."
+        f"2δ/diameter{' of the quadruples drawn' if sampled else ''}, {entry.mean:.3f}, is {', '.join(parts)}: it goes "
+        "with how distances concentrate, and is no evidence for or against a tree."
     )

@@ -13,8 +13,9 @@ from embgeom.delta.checks import check_options
 from embgeom.delta.clouds import prompt_hyperbolicity, vocabulary_hyperbolicity
 from embgeom.delta.records import HyperbolicityDistribution
 from embgeom.device import pick_device
-from embgeom.embeddings import LAYERS, load_embeddings
+from embgeom.embeddings import load_embeddings
 from embgeom.errors import InputError, OptionError
+from embgeom.layers.names import hidden_layers
 
 if TYPE_CHECKING:
     from embgeom.calibration import Calibration
@@ -70,21 +71,6 @@ def _check_hidden(asked: dict[str, Any]) -> None:
             "exact δ and that with the first token as base are given"
         )
     choose_nulls(_one_or_all(asked["null"]))
-
-
-def hidden_layers(layer: str) -> str | list[int] | None:
-    """Return which hidden layers ``layer`` means: ``all``, a list of one, or None for embeddings."""
-    if layer in LAYERS:
-        return None
-    if layer == "all":
-        return "all"
-    name, _, number = layer.partition(":")
-    if name == "hidden":
-        try:
-            return [int(number)]
-        except ValueError:
-            pass
-    raise OptionError(f"unknown layer {layer!r}; choose one of: {', '.join(LAYERS)}, hidden:K (a number), all")
 
 
 def measure(results: list[Any], asked: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from embgeom import cli
 from embgeom.calibration.records import Calibration
 from embgeom.commands.delta_measuring import Cell
 from embgeom.delta.records import HyperbolicityDistribution
+from embgeom.treelikeness.estimate import EXACT_POINTS
 
 __all__ = ["STATISTIC_NAMES", "print_results"]
 
@@ -108,7 +109,8 @@ def _print_calibration(calibration: Calibration, shown: list[HyperbolicityDistri
                 f"{null.share_lower:.0%}",
             )
     unit = "prompt" if observed.level == "prompts" else "trial"
-    title = f"Tree, or only high dimension? {observed.n} {unit}s beside null clouds, {calibration.draws} draws each"
+    count = f"{observed.n} {unit}{'' if observed.n == 1 else 's'}"
+    title = f"Tree, or only high dimension? {count} beside null clouds, {calibration.draws} draws each"
     if len(shown) > 1:
         name = cli.short_names([result.model or "" for result in shown])[observed.model or ""]
         title += f": {' · '.join(filter(None, [name, observed.data]))}"
@@ -121,8 +123,23 @@ def _print_calibration(calibration: Calibration, shown: list[HyperbolicityDistri
         f"share: {unit}s whose own p lower is at most {calibration.level:g}.\n"
         "q = (S1 − S2)/(S1 − S3) is 0 for a tree and near ½ for noise; any clustering lowers it, and so do few "
         "dimensions (null spectrum keeps these). 2δ/sd follows norms, and star residual is 0 for a star."
+        + _sampled(calibration)
         + _unused(calibration)
         + f"\n\n{calibration.verdict.sentence}\n{calibration.verdict.delta_sentence}",
+    )
+
+
+def _sampled(calibration: Calibration) -> str:
+    """Say where quadruples were drawn, so that the largest of them is not the δ of the table above."""
+    observed = calibration.observed
+    if not observed.sampled:
+        return ""
+    unit = "prompt" if observed.level == "prompts" else "trial"
+    of = "every" if observed.sampled == observed.n else f"{observed.sampled} of {observed.n}"
+    units = unit if observed.sampled == observed.n else f"{unit}s"
+    return (
+        f" In {of} {units}, of more than {EXACT_POINTS} points, quadruples are drawn at random: 2δ/diameter is "
+        "that of the largest of them, a lower bound, in data and nulls alike."
     )
 
 

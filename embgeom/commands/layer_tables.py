@@ -33,7 +33,8 @@ def print_profiles(profiles: list[LayerProfile]) -> None:
                 bands = [entry.nulls[number] for entry in found]
                 shown = (f"{band.mean:.4f} ± {band.sd:.4f}" for band in bands)
                 table.add_row("", null, *shown, f"{bands[1].below:.0%}")
-        title = f"Tree-likeness by layer: {names[profile.model]} · {profile.data or 'texts'}, {profile.n} prompts"
+        title = f"Tree-likeness by layer: {names[profile.model]} · {profile.data or 'texts'}, {profile.n} prompt"
+        title += "" if profile.n == 1 else "s"
         cli.print_table(table, title=title, caption=_caption(profile))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from embgeom import cli
+from embgeom.commands.figure_files import FigureOption, check_figure, is_page
 
 if TYPE_CHECKING:
     from embgeom.embeddings import Embeddings
@@ -44,7 +45,7 @@ def main(
     limit: cli.LimitOption = None,
     seed: cli.SeedOption = 0,
     json: cli.JsonOption = None,
-    figure: cli.FigureOption = None,
+    figure: FigureOption = None,
     quiet: cli.QuietOption = False,
 ) -> None:
     """Look for hierarchy in token embeddings: in norms, and in trees fitted to distances.
@@ -84,14 +85,12 @@ def _check_early(
     from embgeom.embeddings import LAYERS
     from embgeom.errors import OptionError, choose
     from embgeom.hierarchy.groups import PAPER_GROUPS, read_groups
-    from embgeom.plots import check_figure_path
 
     choose("layer", layer, LAYERS)
     if seed < 0:
         raise OptionError(f"seed must be a whole number of at least 0, got {seed}")
+    check_figure(figure)
     cli.check_writable(json, figure)
-    if figure is not None:
-        check_figure_path(figure)
     return PAPER_GROUPS if groups is None else read_groups(groups)
 
 
@@ -186,9 +185,7 @@ def _report(results: list[Hierarchy], json: Path | None, figure: Path | None) ->
     """Write the files, then print; return whether all could be written."""
     complete = json is None or cli.attempt(cli.write_json, json, results) is not None
     if figure is not None:
-        from embgeom.plots import hierarchy_grid, save_figure
-
-        complete &= cli.attempt(save_figure, hierarchy_grid(results), figure) is not None
+        complete &= cli.attempt(_draw, figure, results) is not None
     from embgeom.commands import hierarchy_tables as tables
 
     names = cli.short_names([result.model for result in results])
@@ -201,6 +198,18 @@ def _report(results: list[Hierarchy], json: Path | None, figure: Path | None) ->
     except (BrokenPipeError, SystemExit):  # the reader has gone (`| head`), at which rich would end the program
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return complete
+
+
+def _draw(path: Path, results: list[Hierarchy]) -> bool:
+    if is_page(path):
+        from embgeom.plots.interactive import interactive_hierarchy
+        from embgeom.results import write_text
+
+        write_text(path, interactive_hierarchy(results))
+        return True
+    from embgeom.plots import hierarchy_grid, save_figure
+
+    return save_figure(hierarchy_grid(results), path)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def group_statistics(
 ) -> GroupStatistics:
     """Return frequency and norm of each group of words as mean [min ~ max], and whether they follow the groups' order.
 
-    A word is the one token that it is in running text, after a space (:func:`embgeom.hierarchy.word_tokens`); words
+    A word is the one token that it is in running text, after a space (:func:`embgeom.words.word_tokens`); words
     of several tokens are left out and named.
 
     Parameters

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from embgeom.delta import engine
 from embgeom.errors import OptionError, choose
 from embgeom.layers.records import LAYER_STATISTICS
-from embgeom.nulls import NULLS, draw_clouds
+from embgeom.nulls import NULLS
+from embgeom.nulls.batches import NullClouds
 from embgeom.nulls.models import FROM_VOCABULARY
 from embgeom.treelikeness.batch import measure_clouds
 from embgeom.treelikeness.estimate import EXACT_POINTS
@@ -87,10 +88,10 @@ def measure_layer(
     own_seed = int(np.random.SeedSequence([seed, layer]).generate_state(1)[0])
     data, diameter = _statistics(points, offsets, first, quadruples, own_seed)
     means = np.zeros((len(nulls), *data.shape))
+    source = NullClouds(points, offsets, vocabulary=None, seed=own_seed, first=first)
     for mean, name in zip(means, nulls, strict=True):
         for draw in range(null_draws):
-            drawn = draw_clouds(name, points, offsets, seed=own_seed, draw=draw, first=first)
-            mean += _statistics(drawn, offsets, first, quadruples, own_seed)[0] / null_draws
+            mean += _statistics(source.draw(name, draw), offsets, first, quadruples, own_seed)[0] / null_draws
     return Values(data, means, diameter)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from embgeom import cli
+from embgeom.commands.figure_files import FigureOption, check_figure, is_page
 from embgeom.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def main(
         typer.Option("--csv", help="Write every token with its class, frequency and norm.", metavar="FILE"),
     ] = None,
     json: cli.JsonOption = None,
-    figure: cli.FigureOption = None,
+    figure: FigureOption = None,
     quiet: cli.QuietOption = False,
 ) -> None:
     """Compare how often tokens occur with the norms of their embeddings.
@@ -78,13 +79,11 @@ def _check_early(options: dict[str, Any], layer: str, csv: Path | None, json: Pa
     from embgeom.embeddings import LAYERS
     from embgeom.errors import choose
     from embgeom.norms.analysis import check_options
-    from embgeom.plots import check_figure_path
 
     check_options(confidence=0.95, resamples=1, **options)
     choose("layer", layer, LAYERS)
+    check_figure(figure)
     cli.check_writable(csv, json, figure)
-    if figure is not None:
-        check_figure_path(figure)
 
 
 def _measure_all(
@@ -151,15 +150,25 @@ def _report(results: list[_Measured], csv: Path | None, json: Path | None, figur
     if csv is not None:
         complete &= cli.attempt(_write_csv, csv, results) is not None
     if figure is not None:
-        from embgeom.plots import norm_grid, save_figure
-
-        complete &= cli.attempt(save_figure, norm_grid(analyses), figure) is not None
+        complete &= cli.attempt(_draw, figure, results) is not None
     try:
         print_tables(analyses)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # the reader has gone (`| head`), at which rich would end the program
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return complete
+
+
+def _draw(path: Path, results: list[_Measured]) -> bool:
+    if is_page(path):
+        from embgeom.plots.interactive import interactive_norms
+        from embgeom.results import write_text
+
+        write_text(path, interactive_norms((result.norms, result.counts) for result in results))
+        return True
+    from embgeom.plots import norm_grid, save_figure
+
+    return save_figure(norm_grid([result.analysis for result in results]), path)
 
 
 def _write_csv(path: Path, results: list[_Measured]) -> bool:

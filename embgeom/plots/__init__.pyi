@@ -3,6 +3,7 @@ from .calibration import delta_plot_with_nulls as delta_plot_with_nulls
 from .calibration import statistic_with_nulls as statistic_with_nulls
 from .common import check_figure_path as check_figure_path
 from .common import save_figure as save_figure
+from .common import style as style
 from .delta import relative_delta_histogram as relative_delta_histogram
 from .delta_plot import q_histogram as q_histogram
 from .frequency import frequency_distribution as frequency_distribution
@@ -11,6 +12,9 @@ from .hierarchy import general_against_specific as general_against_specific
 from .hierarchy import group_norms as group_norms
 from .hierarchy import hierarchy_grid as hierarchy_grid
 from .hierarchy import norms_by_digits as norms_by_digits
+from .interactive import interactive_hierarchy as interactive_hierarchy
+from .interactive import interactive_norms as interactive_norms
+from .interactive import interactive_tree as interactive_tree
 from .layer_grid import layer_grid as layer_grid
 from .layers import statistics_by_depth as statistics_by_depth
 from .norms import mean_frequency_by_norm as mean_frequency_by_norm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, model_name, new_axes
+from embgeom.plots.common import COLOURS, LABELS, PAGE, legend_above, model_name, new_axes, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["calibration_grid", "delta_plot_with_nulls", "statistic_with_nulls"]
 
 _BINS = 50  # in the figure; the records hold a multiple
-_LABELS = {
-    "mean_q": "mean q = (S1 − S2)/(S1 − S3)",
-    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
-    "delta_over_sd": "mean 2δ(quadruple) / sd of the distances",
-    "star_residual": "variance left by the best star",
-    "relative_delta": "relative δ  (2δ / diameter)",
-}
+_MOST_MARKS = 100  # more of them are an image in an SVG
 
 
+@styled
 def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None) -> Axes:
     """Draw the density of q over the quadruples of the data, filled, and of each null, as lines.
 
@@ -37,7 +32,7 @@ def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None)
     import numpy as np
 
     if axes is None:
-        axes = new_axes(height=4.2)
+        axes = new_axes(height=2.7)
     edges = np.linspace(0, 1, _BINS + 1).tolist()
     labelled = zip(("data", *calibration.nulls), (calibration.observed.histogram, *calibration.histograms), strict=True)
     for number, (name, histogram) in enumerate(labelled):
@@ -45,15 +40,17 @@ def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None)
         density = counts / max(counts.sum(), 1) * _BINS
         if number == 0:
             axes.stairs(density, edges, color=COLOURS[0], fill=True, alpha=0.3)
-        axes.stairs(density, edges, color=COLOURS[number], linewidth=1.2 if number else 1.8, label=name)
+        width = 1.0 if number else 1.6
+        axes.stairs(density, edges, baseline=None, color=COLOURS[number], linewidth=width, label=name)
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("q = (S1 − S2)/(S1 − S3);  0: the four points fit a tree")
+    axes.set_xlabel("q = (S₁ − S₂) / (S₁ − S₃)   (0: fits a tree)")
     axes.set_ylabel("density over quadruples")
-    axes.legend(frameon=False, fontsize="small")
+    legend_above(axes, columns=3)
     return axes
 
 
+@styled
 def statistic_with_nulls(calibration: Calibration, *, statistic: str = "pooled_q", axes: Axes | None = None) -> Axes:
     """Draw one statistic of the data and of each null: mean, and a bar of ± one standard deviation over the clouds.
 
@@ -74,23 +71,36 @@ def statistic_with_nulls(calibration: Calibration, *, statistic: str = "pooled_q
     """
     from embgeom.errors import choose
 
-    choose("statistic", statistic, _LABELS)
+    choose("statistic", statistic, [name for name in LABELS if name != "fixed_base"])
     if axes is None:
         axes = new_axes()
     entry = next(entry for entry in calibration.statistics if entry.statistic == statistic)
     values = getattr(calibration.observed, statistic).values
-    axes.plot(values, [0] * len(values), "|", color=COLOURS[0], alpha=max(0.05, min(0.6, 20 / len(values))), zorder=1)
+    faint = max(0.03, min(0.5, 10 / len(values)))
+    marks = axes.plot(values, [0] * len(values), "|", color=COLOURS[0], markersize=5, alpha=faint, zorder=1)
+    marks[0].set_rasterized(len(values) > _MOST_MARKS)
     rows = [("data", entry.mean, entry.sd), *((null.null, null.mean, null.sd) for null in entry.nulls)]
     for number, (_, mean, sd) in enumerate(rows):
-        axes.errorbar(mean, number, xerr=sd, fmt="o", markersize=5, capsize=3, color=COLOURS[number], zorder=3)
-    axes.axvline(entry.mean, color=COLOURS[0], linewidth=0.8, linestyle="--", zorder=0)
+        axes.errorbar(
+            mean,
+            number,
+            xerr=sd,
+            fmt="o",
+            markersize=4.5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            color=COLOURS[number],
+            zorder=3,
+        )
+    axes.axvline(entry.mean, color=COLOURS[0], linewidth=0.6, linestyle="--", zorder=0)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_xlabel(_LABELS[statistic])
+    axes.set_xlabel(LABELS[statistic])
     return axes
 
 
+@styled
 def calibration_grid(calibrations: Sequence[Calibration]) -> Figure:
     """Return a figure with a row for each calibration: δ-plot, pooled q, which can tell, and relative δ, which cannot.
 
@@ -101,20 +111,22 @@ def calibration_grid(calibrations: Sequence[Calibration]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 3.9 * len(calibrations)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.3 + 2.2 * len(calibrations)))
     panels = figure.subplots(len(calibrations), 3, squeeze=False, width_ratios=[1.15, 1, 1])
     for calibration, (left, middle, right) in zip(calibrations, panels, strict=True):
-        for axes in (left, middle, right):
-            axes.spines[["top", "right"]].set_visible(False)
         delta_plot_with_nulls(calibration, axes=left)
         statistic_with_nulls(calibration, statistic="pooled_q", axes=middle)
         statistic_with_nulls(calibration, statistic="relative_delta", axes=right)
-        left.set_title(_name(calibration), loc="left", fontsize="medium")
+        right.tick_params(labelleft=False)  # they are in the middle
+        left.set_title(_name(calibration))
+        left.get_legend().remove()
+    names = {handle.get_label(): handle for axes in panels[:, 0] for handle in axes.get_legend_handles_labels()[0]}
+    figure.legend(list(names.values()), list(names), loc="outside upper left", ncols=len(names))
     return figure
 
 
 def _name(calibration: Calibration) -> str:
     observed = calibration.observed
-    model = model_name(observed.model) if observed.model else "embeddings"
+    model = plain(shortened(model_name(observed.model))) if observed.model else "embeddings"
     unit = f"{observed.n} prompts" if observed.level == "prompts" else f"{observed.n} × {observed.points:.0f} tokens"
-    return " · ".join(filter(None, [model, observed.data, unit]))
+    return " · ".join(filter(None, [model, plain(shortened(observed.data or "")), unit]))

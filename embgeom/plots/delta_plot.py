@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, legend_above, model_name, new_axes, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +17,7 @@ __all__ = ["q_histogram"]
 _BINS = 50  # in the figure; the records hold a multiple
 
 
+@styled
 def q_histogram(
     results: Sequence[TreeLikeness | TreeLikenessDistribution],
     *,
@@ -39,22 +39,23 @@ def q_histogram(
     import numpy as np
 
     if axes is None:
-        axes = new_axes(height=3.4 + 0.18 * len(results))
+        axes = new_axes(height=2.1 + 0.13 * len(results))
+    edges = np.linspace(0, 1, _BINS + 1).tolist()
     for number, result in enumerate(results):
         counts = np.asarray(result.histogram, dtype=np.float64)
         counts = counts.reshape(_BINS, -1).sum(axis=1)
         density = counts / max(counts.sum(), 1) * _BINS
         colour, mean = COLOURS[number % len(COLOURS)], _mean(result)
         label = f"{labels[number] if labels else _name(result)}: mean q {mean:.3f}"
-        axes.stairs(density, np.linspace(0, 1, _BINS + 1).tolist(), color=colour, linewidth=1.4, label=label)
+        axes.stairs(density, edges, baseline=None, color=colour, linewidth=1.2, label=label)
         if len(results) == 1:
-            axes.stairs(density, np.linspace(0, 1, _BINS + 1).tolist(), color=colour, fill=True, alpha=0.25)
-        axes.axvline(mean, color=colour, linewidth=1, linestyle="--")
+            axes.stairs(density, edges, color=colour, fill=True, alpha=0.25)
+        axes.axvline(mean, color=colour, linewidth=0.8, linestyle="--")
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("q = (S1 − S2) / (S1 − S3);  0: the four points fit a tree")
+    axes.set_xlabel("q = (S₁ − S₂) / (S₁ − S₃)   (0: fits a tree)")
     axes.set_ylabel("density over quadruples")
-    axes.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    legend_above(axes)
     return axes
 
 
@@ -66,5 +67,5 @@ def _mean(result: TreeLikeness | TreeLikenessDistribution) -> float:
 def _name(result: Any) -> str:
     if not hasattr(result, "level"):
         return f"{result.points} points"
-    model = Path(result.model).name if result.model else "embeddings"
-    return f"{model} · {result.data or f'{result.points:g} tokens'}"
+    model = plain(shortened(model_name(result.model))) if result.model else "embeddings"
+    return f"{model} · {plain(shortened(result.data or f'{result.points:g} tokens'))}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.errors import OptionError
-from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
+from embgeom.plots.common import COLOURS, COLUMN, PAGE, model_name, new_axes, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +22,11 @@ __all__ = ["frequency_distribution", "frequency_grid"]
 
 _TAIL, _LINE, _MEAN, _BELOW = COLOURS[5], COLOURS[1], COLOURS[6], "#BBBBBB"
 _X, _Y = "frequency k (occurrences)", "token types per frequency"
-_MOST_COLUMNS = 4
+_MOST_COLUMNS = 3
 _LONGEST_TITLE = 30
 
 
+@styled
 def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> Axes:
     """Draw the number of token types at each frequency k, with the fitted power law from k_min to the largest k.
 
@@ -44,26 +45,26 @@ def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> 
     from scipy.special import zeta
 
     if axes is None:
-        axes = new_axes(height=4.4)
+        axes = new_axes(height=2.7)
     frequencies, types = np.asarray(result.frequency_values), np.asarray(result.frequency_types)
     fitted = frequencies >= result.k_min
     for chosen, colour in ((~fitted, _BELOW), (fitted, _TAIL)):
-        axes.scatter(frequencies[chosen], types[chosen], s=9, linewidths=0, color=colour)
+        axes.scatter(frequencies[chosen], types[chosen], s=5, linewidths=0, color=colour)
     k = np.geomspace(result.k_min, frequencies[-1], 200)
     expected = result.tail_size * k**-result.gamma / zeta(result.gamma, result.k_min)
     label = f"γ = {result.gamma:.3f} ± {result.standard_error:.3f},  k ≥ {result.k_min}"
-    axes.plot(k, expected, color=_LINE, linewidth=1.6, label=label)
+    axes.plot(k, expected, color=_LINE, linewidth=1.2, label=label)
     centres, means = _octaves(frequencies[fitted], types[fitted], result.k_min)
     axes.scatter(
-        centres, means, s=22, facecolors="none", edgecolors=_MEAN, linewidths=0.9, zorder=3, label="mean from k to 2k"
+        centres, means, s=14, facecolors="none", edgecolors=_MEAN, linewidths=0.7, zorder=3, label="mean from k to 2k"
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(0.8, max(10, 1.6 * frequencies[-1]))
-    axes.set_ylim(0.4 * min(expected[-1], means.min()), max(10, 3 * types.max()))
+    axes.set_ylim(0.4 * min(expected[-1], means.min()), max(10, 30 * types.max()))
     axes.set_xlabel(_X)
     axes.set_ylabel(_Y)
-    axes.legend(frameon=False, fontsize="small", loc="upper right")
+    axes.legend(loc="upper right")
     return axes
 
 
@@ -78,6 +79,7 @@ def _octaves(
     return centres[filled], (held / np.diff(edges))[filled]
 
 
+@styled
 def frequency_grid(results: Sequence[PowerLawFit]) -> Figure:
     """Draw :func:`frequency_distribution` of every result in one figure, all on the same scales.
 
@@ -95,7 +97,7 @@ def frequency_grid(results: Sequence[PowerLawFit]) -> Figure:
         raise OptionError("there are no results to draw")
     several = len({result.tokenizer for result in results}) > 1
     places, rows, columns = _places(results)
-    figure = Figure(figsize=(1.2 + 3.2 * columns, 0.8 + 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(COLUMN if columns == 1 else max(PAGE, 2.3 * columns), 0.5 + 2.1 * rows))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat:
         panel.set_visible(False)
@@ -103,17 +105,16 @@ def frequency_grid(results: Sequence[PowerLawFit]) -> Figure:
     for result, place in zip(results, places, strict=True):
         panel = panels[place]
         panel.set_visible(True)
-        panel.spines[["top", "right"]].set_visible(False)
         frequency_distribution(result, axes=panel)
         limits.append((*panel.get_xlim(), *panel.get_ylim()))
-        panel.set_title(_title(result, several=several), fontsize="medium")
+        panel.set_title(_title(result, several=several))
         panel.set(xlabel="", ylabel="")
         panel.tick_params(labelbottom=True, labelleft=True)  # its neighbour may be an empty place
     left, right, low, high = zip(*limits, strict=True)
     panels[0, 0].set_xlim(min(left), max(right))
     panels[0, 0].set_ylim(min(low), max(high))
-    figure.supxlabel(_X, fontsize="medium")
-    figure.supylabel(_Y, fontsize="medium")
+    figure.supxlabel(_X)
+    figure.supylabel(_Y)
     return figure
 
 

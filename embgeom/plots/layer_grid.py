@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.layers import statistics_by_depth
+from embgeom.plots.common import PAGE, styled
+from embgeom.plots.layers import profile_name, statistics_by_depth
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ __all__ = ["layer_grid"]
 _SHOWN = ("pooled_q", "relative_delta", "star_residual")
 
 
+@styled
 def layer_grid(profiles: Sequence[LayerProfile]) -> Figure:
     """Return a figure with a row for each profile: pooled q, relative δ and the star's residual against the layer.
 
@@ -27,12 +29,14 @@ def layer_grid(profiles: Sequence[LayerProfile]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 4.4 * len(profiles)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.4 + 2.4 * len(profiles)))
     panels = figure.subplots(len(profiles), len(_SHOWN), squeeze=False)
     for profile, row in zip(profiles, panels, strict=True):
         for axes, statistic in zip(row, _SHOWN, strict=True):
-            axes.spines[["top", "right"]].set_visible(False)
             statistics_by_depth(profile, statistic=statistic, axes=axes)
-    for axes in panels[:, 1:].flat:  # one legend a row
-        axes.get_legend().remove()
+            axes.get_legend().remove()
+            axes.set_xlabel("layer")
+        row[0].set_title(profile_name(profile))
+    names = {handle.get_label(): handle for axes in panels[:, 0] for handle in axes.get_legend_handles_labels()[0]}
+    figure.legend(list(names.values()), list(names), loc="outside upper left", ncols=len(names))
     return figure

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embgeom.errors import choose
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, LABELS, legend_above, model_name, new_axes, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from embgeom.layers.records import LayerProfile
 
-__all__ = ["statistics_by_depth"]
+__all__ = ["profile_name", "statistics_by_depth"]
 
-_LABELS = {
-    "mean_q": "mean q = (S1 − S2)/(S1 − S3)",
-    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
-    "delta_over_sd": "mean 2δ(quadruple) / sd of the distances",
-    "star_residual": "variance left by the best star",
-    "relative_delta": "relative δ  (2δ / diameter)",
-    "fixed_base": "relative δ_p  (2δ_p / diameter), p the first token",
-}
 _INTERVAL = 1.96
 
 
+@styled
 def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axes: Axes | None = None) -> Axes:
     """Draw a statistic against the layer, beside its nulls.
 
@@ -49,9 +41,9 @@ def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axe
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    choose("statistic", statistic, _LABELS)
+    choose("statistic", statistic, LABELS)
     if axes is None:
-        axes = new_axes(width=6.0, height=4.2)
+        axes = new_axes(height=2.9)
     layers = sorted(profile.layers)
     found = [profile.at(layer, statistic) for layer in layers]
     x = np.array(layers)
@@ -61,26 +53,28 @@ def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axe
     colour = COLOURS[0]
     axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
     axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.35, linewidth=0)
-    axes.plot(x, mean, "o-", markersize=5, linewidth=1.6, color=colour, label=_name(profile), zorder=3)
+    axes.plot(x, mean, "o-", color=colour, label="prompts", zorder=3)
     if profile.last_is_normed and layers[-1] == profile.depth:
-        axes.plot(x[-1:], mean[-1:], "o", markersize=5, color=colour, markerfacecolor="white", zorder=4)
-        axes.plot([], [], "o", markersize=5, color=colour, markerfacecolor="white", label="after the final norm")
+        axes.plot(x[-1:], mean[-1:], "o", color=colour, markerfacecolor="white", zorder=4)
+        axes.plot([], [], "o", color=colour, markerfacecolor="white", label="after the final norm")
     for number, null in enumerate(profile.nulls):
         own = COLOURS[1 + number % (len(COLOURS) - 1)]
         bands = [entry.nulls[number] for entry in found]
         null_mean, null_sd = np.array([band.mean for band in bands]), np.array([band.sd for band in bands])
         axes.fill_between(x, null_mean - null_sd, null_mean + null_sd, color=own, alpha=0.15, linewidth=0)
-        axes.plot(x, null_mean, "--", marker="s", markersize=3.5, linewidth=1.2, color=own, label=f"null: {null}")
-    axes.set_xlabel("layer  (0: what enters the first block)")
-    axes.set_ylabel(_LABELS[statistic])
+        axes.plot(x, null_mean, "--", marker="s", markersize=2.5, linewidth=1.0, color=own, label=f"null: {null}")
+    axes.set_xlabel("layer (0: what enters the first block)")
+    axes.set_ylabel(LABELS[statistic])
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]) if statistic in ("relative_delta", "fixed_base") else None)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(layers) == 1:  # where bands have no width
         axes.vlines(x, mean - sd, mean + sd, color=colour, alpha=0.3, linewidth=4)
         axes.set_xlim(layers[0] - 1, layers[0] + 1)
-    axes.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
+    legend_above(axes, columns=2, title=profile_name(profile))
     return axes
 
 
-def _name(profile: LayerProfile) -> str:
-    return f"{Path(profile.model).name} · {profile.data or 'texts'}, {profile.n} prompts"
+def profile_name(profile: LayerProfile) -> str:
+    """Return what was measured: model, data, number of prompts."""
+    named = plain(shortened(model_name(profile.model))), plain(shortened(profile.data or "texts"))
+    return f"{' · '.join(named)} · {profile.n} prompts"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from embgeom.errors import OptionError
-from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
+from embgeom.plots.common import COLOURS, PAGE, legend_above, model_name, new_axes, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ _MOST_NUMBERED = 40
 _FEW_COLOUR = "#BBBBBB"
 
 
+@styled
 def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) -> Axes:
     """Draw the mean frequency of the token types in each bin of the norm, from blue (small norms) to red (large ones).
 
@@ -37,7 +38,7 @@ def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) ->
     from matplotlib import colormaps
 
     if axes is None:
-        axes = new_axes(width=6.4, height=4.0)
+        axes = new_axes(height=2.7)
     bins = result.norm_bins
     edges = _drawn_edges(result)
     colours = colormaps["coolwarm"]
@@ -55,7 +56,7 @@ def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) ->
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
-                fontsize=6.5,
+                fontsize=7,
                 rotation=90 if len(bins) > 10 else 0,
                 color="#555555",
             )
@@ -66,13 +67,14 @@ def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) ->
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("embedding norm ‖e‖")
     axes.set_ylabel("mean frequency (occurrences)")
-    numbered = "above the bars: token types; " if len(bins) <= _MOST_NUMBERED else ""
+    numbered = "numbers: token types; " if len(bins) <= _MOST_NUMBERED else ""
     outer = f"\nthe outer bars reach to {bins[0].low:.3g} and {bins[-1].high:.3g}" if len(bins) > 2 else ""
-    note = f"{numbered}grey: fewer than {_FEW} types{outer}"
-    axes.annotate(note, (0, 1), (0, 3), "axes fraction", "offset points", fontsize="x-small", color="#555555")
+    note = f"{numbered}grey: fewer than {_FEW}{outer}"
+    axes.annotate(note, (0, 1), (0, 3), "axes fraction", "offset points", fontsize=7, color="#555555")
     return axes
 
 
+@styled
 def mean_norm_by_frequency(result: NormAnalysis, *, axes: Axes | None = None) -> Axes:
     """Draw the mean norm of the token types in each octave of the frequency.
 
@@ -88,7 +90,7 @@ def mean_norm_by_frequency(result: NormAnalysis, *, axes: Axes | None = None) ->
     import numpy as np
 
     if axes is None:
-        axes = new_axes(width=6.4, height=4.0)
+        axes = new_axes(height=2.7)
     bins = [chosen for chosen in result.frequency_bins if chosen.mean_norm is not None]
     x = np.array([chosen.mean_frequency for chosen in bins])
     mean = np.array([chosen.mean_norm for chosen in bins])
@@ -96,32 +98,33 @@ def mean_norm_by_frequency(result: NormAnalysis, *, axes: Axes | None = None) ->
     sure = np.array([chosen.types >= _FEW for chosen in bins])
     colour = COLOURS[0]
     # A single bin has no width to be seen.
-    label = "middle 80 % of the types" if len(bins) > 1 else None
+    label = "middle 80 % of types" if len(bins) > 1 else None
     axes.fill_between(x, *spread.T, color=colour, alpha=0.15, linewidth=0, label=label)
     interval = np.array([chosen.interval if chosen.types >= _FEW else (np.nan, np.nan) for chosen in bins])
-    label = f"{100 * result.confidence:g} % interval of the mean" if sure.any() else None
+    label = f"{100 * result.confidence:g} % interval of mean" if sure.any() else None
     axes.fill_between(x, *interval.T, color=colour, alpha=0.4, linewidth=0, label=label)
-    axes.vlines(x, *interval.T, color=colour, alpha=0.4, linewidth=2.5)  # one between two grey ones has no band
-    axes.plot(x, mean, color=colour, linewidth=1.2, label="mean norm" if len(bins) > 1 else None)
+    axes.vlines(x, *interval.T, color=colour, alpha=0.4, linewidth=2)  # one between two grey ones has no band
+    axes.plot(x, mean, color=colour, label="mean norm" if len(bins) > 1 else None)
     for chosen, face in ((sure, colour), (~sure, _FEW_COLOUR)):
         if chosen.any():
-            label = f"mean over fewer than {_FEW} types"
+            label = f"fewer than {_FEW} types"
             if chosen is sure:  # which the line has named, if there is one
                 label = "_" if len(bins) > 1 else "mean norm"
-            axes.plot(x[chosen], mean[chosen], "o", markersize=4.5, color=face, label=label, zorder=3)
+            axes.plot(x[chosen], mean[chosen], "o", color=face, label=label, zorder=3)
     if result.never_seen.mean_norm is not None:
         types = result.never_seen.types
-        label = "never seen: norm of 1 type" if types == 1 else f"never seen: mean norm of {types} types"
-        axes.axhline(result.never_seen.mean_norm, color=COLOURS[1], linestyle="--", linewidth=1.2, label=label)
+        label = f"never seen: {types} type{'s' if types > 1 else ''}"
+        axes.axhline(result.never_seen.mean_norm, color=COLOURS[1], linestyle="--", label=label)
     axes.set_xscale("log")
     axes.set_xlim(0.8, max(10.0, 1.4 * x.max()))
     axes.margins(y=0.1)
     axes.set_xlabel("frequency (occurrences)")
     axes.set_ylabel("mean embedding norm ‖e‖")
-    axes.legend(frameon=False, fontsize="x-small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1)
+    legend_above(axes, columns=2)
     return axes
 
 
+@styled
 def norm_grid(results: Sequence[NormAnalysis]) -> Figure:
     """Draw :func:`mean_frequency_by_norm` and :func:`mean_norm_by_frequency` side by side, one result per row.
 
@@ -134,13 +137,11 @@ def norm_grid(results: Sequence[NormAnalysis]) -> Figure:
 
     if not results:
         raise OptionError("there are no results to draw")
-    figure = Figure(figsize=(11.0, 4.0 * len(results)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 2.9 * len(results)))
     rows: Any = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
     for row, result in zip(rows, results, strict=True):
-        row.suptitle(_title(result), fontsize="medium")
+        row.suptitle(_title(result))
         left, right = row.subplots(1, 2)
-        for axes in (left, right):
-            axes.spines[["top", "right"]].set_visible(False)
         mean_frequency_by_norm(result, axes=left)
         mean_norm_by_frequency(result, axes=right)
     return figure

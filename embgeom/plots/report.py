@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, plain, shortened
+from embgeom.plots.common import COLOURS, LABELS, PAGE, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,13 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep_overview"]
 
-_PANELS = {
-    "relative_delta": "relative δ  (2δ / diameter)",
-    "pooled_q": "pooled q = mean (S1 − S2) / mean (S1 − S3)",
-}
+_PANELS = ("relative_delta", "pooled_q")
 _MARKS = "os^Dv<>pPX"
 
 
+@styled
 def sweep_overview(rows: Sequence[Row]) -> Figure:
     """Return a figure of relative δ, which cannot tell a tree from noise, and of pooled q, which can.
 
@@ -37,25 +35,24 @@ def sweep_overview(rows: Sequence[Row]) -> Figure:
 
     shown = [row for row in rows if row.error is None]
     models = list(dict.fromkeys(row.model for row in shown))
-    figure = Figure(figsize=(11, 1.5 + 0.27 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(PAGE, 1.0 + 0.19 * len(shown)))
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, (statistic, label) in zip(panels, _PANELS.items(), strict=True):
+    for axes, statistic in zip(panels, _PANELS, strict=True):
         _draw(axes, shown, models, statistic)
-        axes.set_xlabel(label)
+        axes.set_xlabel(LABELS[statistic])
     several = len({row.layer for row in shown}) > 1
     names = [" · ".join([row.data, *([row.layer] if several else [])]) for row in shown]
-    panels[0].set_yticks(range(len(shown)), [plain(shortened(name)) for name in names], fontsize="small")
+    panels[0].set_yticks(range(len(shown)), [plain(shortened(name)) for name in names])
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", frameon=False, fontsize="small", ncols=4)
+    figure.legend(handles, labels, loc="outside upper left", ncols=3)
     return figure
 
 
 def _draw(axes: Axes, rows: Sequence[Row], models: Sequence[str], statistic: str) -> None:
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="both", color="0.92", linewidth=0.8)
-    axes.set_axisbelow(True)
+    axes.grid(axis="both")
     named: set[str] = set()
     for place, row in enumerate(rows):
         entry = row.of(statistic)
@@ -64,8 +61,8 @@ def _draw(axes: Axes, rows: Sequence[Row], models: Sequence[str], statistic: str
         if entry.nulls:
             means = [null.mean for null in entry.nulls]
             label = "range of the nulls" if "nulls" not in named else None
-            axes.plot([min(means), max(means)], [place] * 2, color="0.75", linewidth=7, alpha=0.6, label=label)
-            axes.plot(means, [place] * len(means), "|", color="0.35", markersize=7)
+            axes.plot([min(means), max(means)], [place] * 2, color="0.75", linewidth=5, alpha=0.6, label=label)
+            axes.plot(means, [place] * len(means), "|", color="0.35", markersize=5)
             named.add("nulls")
         number = models.index(row.model)
         axes.errorbar(
@@ -74,9 +71,6 @@ def _draw(axes: Axes, rows: Sequence[Row], models: Sequence[str], statistic: str
             xerr=entry.sd,
             fmt=_MARKS[number % len(_MARKS)],
             color=COLOURS[number % len(COLOURS)],
-            markersize=5.5,
-            elinewidth=1.2,
-            capsize=2.5,
             label=plain(shortened(row.model)) if row.model not in named else None,
             zorder=3,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, new_axes
+from embgeom.plots.common import COLOURS, LABELS, legend_above, new_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["space_ruler"]
 
 
+@styled
 def space_ruler(results: Sequence[SpaceMeasure], *, axes: Axes | None = None) -> Axes:
     """Draw relative δ and mean q of each space on one scale from 0 to 1: every draw, and their mean.
 
@@ -28,25 +29,32 @@ def space_ruler(results: Sequence[SpaceMeasure], *, axes: Axes | None = None) ->
     import numpy as np
 
     if axes is None:
-        axes = new_axes(width=6.5, height=1.4 + 0.3 * len(results))
+        axes = new_axes(height=0.7 + 0.18 * len(results))
     rows = np.arange(len(results))
     marks = (
-        ("relative δ = 2δ / diameter", "relative_delta", "o", COLOURS[1], -0.13),
+        (LABELS["relative_delta"], "relative_delta", "o", COLOURS[1], -0.13),
         ("mean q", "mean_q", "D", COLOURS[0], 0.13),
     )
     for label, name, marker, colour, shift in marks:
         spreads = [getattr(result, name) for result in results]
         for row, spread in zip(rows + shift, spreads, strict=True):
-            axes.plot(spread.values, np.full(len(spread.values), row), "o", color=colour, alpha=0.25, markersize=3)
+            axes.plot(
+                spread.values,
+                np.full(len(spread.values), row),
+                "o",
+                color=colour,
+                alpha=0.25,
+                markersize=2,
+                markeredgewidth=0,
+            )
         means = [spread.mean for spread in spreads]
-        axes.plot(means, rows + shift, marker, color=colour, markersize=6, label=label)
+        axes.plot(means, rows + shift, marker, color=colour, label=label)
     axes.set_yticks(rows, [result.space for result in results])
     axes.invert_yaxis()
     axes.set_xlim(-0.025, 1.025)
-    axes.grid(axis="both", color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
+    axes.grid(axis="both")
     axes.tick_params(axis="y", length=0)
     draws, points = results[0].draws, results[0].points
-    axes.set_xlabel(f"0: a tree.  {points} points; large: mean, small: each of {draws} draws")
-    axes.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    axes.set_xlabel("ratio (0: a tree)")
+    legend_above(axes, title=f"{points} points; means of {draws} draws")
     return axes

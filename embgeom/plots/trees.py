@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened
+from embgeom.plots.common import COLOURS, model_name, new_axes, plain, shortened, styled
 from embgeom.trees.disc import geodesic, onward, poincare_layout
 from embgeom.trees.structure import Walk, tree_metric, walk
 
@@ -23,10 +23,12 @@ __all__ = ["draw_poincare_disc", "draw_tree"]
 _EDGE = "0.45"
 # Beyond so many points labels become smaller, so that they still do not touch.
 _LABELS = 60
-# Angle between neighbouring labels around the disc, in radians, at full size.
-_GAP = 0.075
+_STEPS = 32  # of a line in the disc
+_SIZE = 7.0  # of labels, in points
+_ADVANCE = 0.62  # of a letter, in sizes: on the wide side
 
 
+@styled
 def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     """Draw the tree from its root on the left, every branch as long as it is.
 
@@ -42,14 +44,14 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     tree = walk(hung.edges, hung.nodes, fit.root)
     x, y = _dendrogram(tree)
     if axes is None:
-        axes = new_axes(width=6.0, height=1.0 + 0.17 * (y.max() + 1))
+        axes = new_axes(height=0.75 + 0.13 * (y.max() + 1))
     inner = [node for node in tree.order if tree.children[node]]
     lines = [[(x[tree.parent[node]], y[node]), (x[node], y[node])] for node in tree.order[1:]]
     lines += [[(x[node], y[tree.children[node]].min()), (x[node], y[tree.children[node]].max())] for node in inner]
-    axes.add_collection(LineCollection(lines, colors=_EDGE, linewidths=1.0, capstyle="projecting"))
+    axes.add_collection(LineCollection(lines, colors=_EDGE, linewidths=0.8, capstyle="projecting"))
     _draw_points(axes, fit, x, y)
     for point, label in enumerate(fit.labels):
-        side, alignment = (-5, "right") if point == fit.root else (5, "left")
+        side, alignment = (-4, "right") if point == fit.root else (4, "left")
         axes.annotate(
             plain(label),
             (x[point], y[point]),
@@ -60,8 +62,11 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
             fontsize=_size(fit),
             color=_colour(fit, point),
         )
-    longest = max(map(len, fit.labels))
-    axes.set_xlim(-0.012 * (6 + len(fit.labels[fit.root])) * x.max(), x.max() * (1.03 + 0.012 * longest))
+    # Room for the labels, in shares of the width.
+    letter = _ADVANCE * _size(fit) / _points_across(axes)[0]
+    before, after = letter * (2 + len(fit.labels[fit.root])), letter * (2 + max(map(len, fit.labels)))
+    scale = x.max() / max(0.3, 1 - before - after)
+    axes.set_xlim(-before * scale, x.max() + after * scale)
     axes.set_ylim(y.max() + 0.8, -0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -71,6 +76,7 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     return axes
 
 
+@styled
 def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     """Draw the tree in the Poincaré disc, its edges geodesics of true relative length.
 
@@ -87,22 +93,27 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     from matplotlib.patches import Circle
 
     if axes is None:
-        axes = new_axes(width=5.6, height=5.8)
+        axes = new_axes(height=3.6)
     hung = _hung(fit)
     centre = fit.points + int(
         tree_metric(hung.edges, hung.nodes, hung.nodes)[fit.points :, : fit.points].sum(1).argmin()
     )
     tree = walk(hung.edges, hung.nodes, centre)
     position = poincare_layout(hung, root=centre)
-    axes.add_patch(Circle((0, 0), 1, facecolor="0.97", edgecolor="0.3", linewidth=1.0, zorder=0))
-    arcs = [geodesic(position[u], position[v]) for u, v, _ in hung.edges]
-    axes.add_collection(LineCollection(arcs, colors=_EDGE, linewidths=1.0, zorder=1))
+    axes.add_patch(Circle((0, 0), 1, facecolor="0.97", edgecolor="0.3", linewidth=0.8, zorder=0))
+    arcs = [geodesic(position[u], position[v], _STEPS) for u, v, _ in hung.edges]
+    axes.add_collection(LineCollection(arcs, colors=_EDGE, linewidths=0.8, zorder=1))
     _draw_points(axes, fit, *position.T)
     ends = np.stack([onward(position[tree.parent[point]], position[point]) for point in range(fit.points)])
-    angles = _spread(np.arctan2(ends[:, 1], ends[:, 0]), min(_GAP * _size(fit) / 7, 2 * math.pi / fit.points))
+    # The disc and the labels around it fill the smaller side.
+    longest = _ADVANCE * _size(fit) * max(map(len, fit.labels))
+    half = min(_points_across(axes)) / 2
+    reach = 1.1 * half / max(half - longest, 0.4 * half)
+    gap = 1.25 * _size(fit) * reach / (1.08 * half)
+    angles = _spread(np.arctan2(ends[:, 1], ends[:, 0]), min(gap, 2 * math.pi / fit.points))
     outward = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     leaders = [
-        np.concatenate([geodesic(position[point], 0.9999 * ends[point]), 1.06 * outward[point, None]])
+        np.concatenate([geodesic(position[point], 0.9999 * ends[point], _STEPS // 2), 1.06 * outward[point, None]])
         for point in range(fit.points)
     ]
     axes.add_collection(LineCollection(leaders, colors="0.82", linewidths=0.5, zorder=0.5))
@@ -119,7 +130,6 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
             fontsize=_size(fit),
             color=_colour(fit, point),
         )
-    reach = 1.12 + 0.033 * max(map(len, fit.labels))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.set_axis_off()
     _title(axes, fit)
@@ -186,9 +196,9 @@ def _spread(angles: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
 def _draw_points(axes: Axes, fit: TreeFit, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     points = np.arange(fit.points) != fit.root
     added = slice(fit.points, fit.nodes)
-    axes.scatter(x[added], y[added], s=4, color=_EDGE, zorder=2, linewidths=0)
-    axes.scatter(x[: fit.points][points], y[: fit.points][points], s=12, color=COLOURS[0], zorder=3, linewidths=0)
-    axes.scatter(x[fit.root], y[fit.root], s=22, color=COLOURS[1], zorder=4, linewidths=0)
+    axes.scatter(x[added], y[added], s=3, color=_EDGE, zorder=2, linewidths=0)
+    axes.scatter(x[: fit.points][points], y[: fit.points][points], s=8, color=COLOURS[0], zorder=3, linewidths=0)
+    axes.scatter(x[fit.root], y[fit.root], s=14, color=COLOURS[1], zorder=4, linewidths=0)
 
 
 def _colour(fit: TreeFit, point: int) -> str:
@@ -196,11 +206,17 @@ def _colour(fit: TreeFit, point: int) -> str:
 
 
 def _size(fit: TreeFit) -> float:
-    return 7.0 * min(1.0, _LABELS / fit.points)
+    return _SIZE * min(1.0, _LABELS / fit.points)
+
+
+def _points_across(axes: Axes) -> tuple[float, float]:
+    """Return width and height of the axes, about, in points: the layout is made when the figure is drawn."""
+    scale = 72 / axes.figure.dpi
+    return scale * float(axes.bbox.width), scale * float(axes.bbox.height)
 
 
 def _title(axes: Axes, fit: TreeFit) -> None:
     name = {"gromov": "Gromov's tree", "neighbor-joining": "neighbour joining"}[fit.method]
     about = f"{plain(shortened(model_name(fit.model)))} · {name}" if fit.model else name
     worst, mean = fit.relative_additive_distortion, fit.relative_mean_additive_distortion
-    axes.set_title(f"{about}: |d_T − d| / diameter ≤ {worst:.3f}, mean {mean:.3f}", fontsize=9)
+    axes.set_title(f"{about}\n|d_T − d| / diameter ≤ {worst:.3f}, mean {mean:.3f}")

@@ -1,13 +1,11 @@
-"""The figures of a report, drawn one at a time, as SVG that is the same for the same numbers."""
+"""The figures of a report, drawn one at a time."""
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embgeom.report.records import Cell, Sweep
 from embgeom.report.table import rows_of
@@ -41,12 +39,13 @@ class Figure:
 def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]:
     """Draw the ruler, the overview, the δ-plot of every cell with its nulls, and statistics against depth."""
     from embgeom.plots import delta_plot_with_nulls, layer_grid, space_ruler, sweep_overview
+    from embgeom.plots.common import figure_svg
 
-    yield Figure("ruler", "ruler", "Relative δ and mean q of reference spaces", _svg(space_ruler(spaces)))
+    yield Figure("ruler", "ruler", "Relative δ and mean q of reference spaces", figure_svg(space_ruler(spaces)))
     rows = [row for row in rows_of(sweep) if row.error is None and row.asked != "all"]
     if rows:
         title = "Relative δ and pooled q of every model and data set, beside their nulls"
-        yield Figure("overview", "overview", title, _svg(sweep_overview(rows)))
+        yield Figure("overview", "overview", title, figure_svg(sweep_overview(rows)))
     taken: set[str] = set()
     for cell in sweep.cells:
         if cell.result is None:
@@ -54,10 +53,10 @@ def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]
         title = f"{cell.model} · {cell.data} · {cell.layer}"
         if cell.result.calibration is not None:
             drawn = delta_plot_with_nulls(cell.result.calibration)
-            yield Figure(_name(cell, taken), "nulls", f"δ-plot: {title}", _svg(drawn))
+            yield Figure(_name(cell, taken), "nulls", f"δ-plot: {title}", figure_svg(drawn))
         elif cell.layer == "all" and cell.result.profile is not None:
             grid = layer_grid([cell.result.profile])
-            yield Figure(_name(cell, taken), "layers", f"Statistics against depth: {title}", _svg(grid))
+            yield Figure(_name(cell, taken), "layers", f"Statistics against depth: {title}", figure_svg(grid))
 
 
 def _name(cell: Cell, taken: set[str]) -> str:
@@ -69,14 +68,3 @@ def _name(cell: Cell, taken: set[str]) -> str:
         name = f"{base}-{number}"
     taken.add(name.lower())
     return name
-
-
-def _svg(drawn: Any) -> bytes:
-    """Return a figure, or the one that axes are in, as SVG without date or random names."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "embgeom"}):
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
-        drawn.figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embgeom.cells import key_of, model_identity
 from embgeom.errors import InputError
-from embgeom.report.identity import cell_identity, corpus_identity, key_of, model_identity
+from embgeom.report.identity import cell_identity, corpus_identity
 from embgeom.report.measure import options_of
 from embgeom.report.options import SweepOptions
 

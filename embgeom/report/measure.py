@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embgeom.report.options import hidden_layers
+from embgeom.layers.names import hidden_layers
 from embgeom.report.records import CellResult
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from embgeom.errors import InputError, OptionError, first_line
+from embgeom.layers.names import hidden_layers
 
-__all__ = ["SweepOptions", "hidden_layers", "read_sweep"]
+__all__ = ["SweepOptions", "read_sweep"]
 
 _DRAWS, _LAYER_DRAWS = 19, 3
 _LISTS = ("models", "data", "layers", "null")
@@ -102,24 +103,6 @@ class SweepOptions:
                 f"add one of: {', '.join(LAYER_NULLS)}"
             )
         return own, self.null_draws or _LAYER_DRAWS
-
-
-def hidden_layers(layer: str) -> str | list[int] | None:
-    """Return which hidden layers ``layer`` means: ``all``, a list of one, or None for embeddings.
-
-    Raises
-    ------
-    OptionError
-        For none of these.
-    """
-    if layer in ("input", "output"):
-        return None
-    if layer == "all":
-        return "all"
-    name, _, number = layer.partition(":")
-    if name == "hidden" and number.removeprefix("-").isascii() and number.removeprefix("-").isdecimal():
-        return [int(number)]
-    raise OptionError(f"unknown layer {layer!r}; choose one of: input, output, hidden:K (a number), all")
 
 
 def read_sweep(path: str | PathLike[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -20,31 +21,29 @@ __all__ = ["page_of"]
 
 def page_of(sweep: Sweep, rows: Sequence[Row], spaces: Sequence[SpaceMeasure], figures: Sequence[Figure]) -> str:
     """Return the HTML of a report."""
-    null_table = sections.null_table(rows, sweep.nulls)
     drawn = {kind: [figure for figure in figures if figure.kind == kind] for kind in _KINDS}
-    beside = ""
-    if null_table:
-        plots = _folded("The δ-plots, data and nulls", drawn["nulls"])
-        beside = _section("nulls", "Tree, or only high dimension?", sections.verdicts(sweep, rows) + null_table + plots)
+    nulls = sections.verdicts(sweep) + sections.null_tables(rows, sweep.nulls)
+    nulls += _folded("The δ-plots, data and nulls", drawn["nulls"])
     depth = "".join(map(_figure, drawn["layers"]))
     failed = sections.errors(sweep)
     paper = sections.paper_tables(sweep, rows) if set(sweep.layers) != {"all"} else ""
     parts = {
-        "title": f"Geometry of {len(sweep.models)} {'model' if len(sweep.models) == 1 else 'models'} on "
-        f"{len(sweep.data)} {'data set' if len(sweep.data) == 1 else 'data sets'}",
+        "title": escape(_title(sweep)),
         "summary": escape(_summary(sweep)),
         "failed": failed,
-        "overview": "".join(map(_figure, drawn["overview"])) + sections.everything(rows),
+        "overview": "".join(map(_figure, drawn["overview"])),
+        "nulls": _section("nulls", "Tree, or only high dimension?", nulls) if nulls else "",
         "tables": _section("tables", "Models and data sets", paper) if paper else "",
-        "nulls": beside,
         "depth": _section("depth", "Against depth", depth) if depth else "",
+        "cells": sections.everything(rows),
         "ruler": "".join(map(_figure, drawn["ruler"])) + sections.ruler_table(spaces),
         "versions": escape(", ".join(f"{name} {version}" for name, version in versions().items())),
     }
-    shown = {"failed": failed, "tables": paper, "nulls": beside, "depth": depth}
+    shown = {"failed": failed, "tables": paper, "nulls": nulls, "depth": depth}
     links = [f'<a href="#{name}">{label}</a>' for name, label in _LINKS.items() if shown.get(name, "always")]
-    return Template(_read("page.html")).substitute(
-        parts, links="".join(links), style=_read("page.css"), script=_read("page.js")
+    style = _read("embgeom.plots", "base.css") + _read("embgeom.report", "page.css")
+    return Template(_read("embgeom.report", "page.html")).substitute(
+        parts, links="".join(links), style=style, script=_read("embgeom.report", "page.js")
     )
 
 
@@ -52,11 +51,18 @@ _KINDS = ("ruler", "overview", "nulls", "layers")
 _LINKS = {
     "failed": "Failed",
     "overview": "Overview",
-    "tables": "Tables",
     "nulls": "Nulls",
+    "tables": "Tables",
     "depth": "Depth",
+    "cells": "Every cell",
     "ruler": "Ruler",
 }
+
+
+def _title(sweep: Sweep) -> str:
+    models = sweep.models[0] if len(sweep.models) == 1 else f"{len(sweep.models)} models"
+    data = sweep.data[0] if len(sweep.data) == 1 else f"{len(sweep.data)} data sets"
+    return f"Geometry of {models} on {data}"
 
 
 def _summary(sweep: Sweep) -> str:
@@ -88,10 +94,18 @@ def _figure(figure: Figure) -> str:
     source = "data:image/svg+xml;base64," + base64.b64encode(figure.svg).decode("ascii")
     title = escape(figure.title)
     return (
-        f'<figure class="{figure.kind}"><div class="wide"><img alt="{title}" src="{source}"></div>'
+        f'<figure class="{figure.kind}"><div class="wide">'
+        f'<img alt="{title}" width="{_shown_width(figure.svg)}" src="{source}"></div>'
         f"<figcaption>{title}</figcaption></figure>"
     )
 
 
-def _read(name: str) -> str:
-    return (resources.files("embgeom.report") / "data" / name).read_text(encoding="utf-8")
+def _shown_width(svg: bytes) -> int:
+    """Return the width in pixels at which the smallest letters, of 7 pt, are 12.6 pixels high."""
+    found = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    assert found is not None
+    return round(1.8 * float(found[1]))
+
+
+def _read(package: str, name: str) -> str:
+    return (resources.files(package) / "data" / name).read_text(encoding="utf-8")

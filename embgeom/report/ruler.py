@@ -6,8 +6,8 @@ import contextlib
 import json
 from pathlib import Path
 
+from embgeom.cells import key_of
 from embgeom.errors import InputError
-from embgeom.report.identity import key_of
 from embgeom.results import versions, write_text
 from embgeom.spaces.ruler import SPACES, SpaceMeasure, measure_spaces
 

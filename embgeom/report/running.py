@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embgeom.errors import InputError, OptionError
+from embgeom.cells import make_folder
+from embgeom.errors import InputError
 from embgeom.progress import progress_bar
 from embgeom.report.jobs import Job, corpora_of, data_names, jobs_of, title_of
 from embgeom.report.measure import measure_cell
@@ -69,7 +69,7 @@ def sweep(
     options = SweepOptions(
         _listed(models), _listed(data), _listed(layers), _listed(null), null_draws, limit, field, data_root, seed
     )
-    cells = _made(Path(output) / "cells")
+    cells = make_folder(Path(output) / "cells")
     corpora, corpus_errors = corpora_of(options)
     jobs = jobs_of(options, corpora, corpus_errors)
     rank, size = _world()
@@ -117,16 +117,6 @@ class _Loaded:
         if self._embeddings is None or self._named != (model, layer):
             self._embeddings, self._named = load_embeddings(model, layer=layer), (model, layer)
         return self._embeddings
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-    if not os.access(folder, os.W_OK):
-        raise OptionError(f"cannot write to the folder {folder}: permission denied")
-    return folder
 
 
 def _stored(cells: Path, job: Job) -> CellResult | None:

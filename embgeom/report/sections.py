@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from statistics import fmean
 
+from embgeom.calibration.records import Verdict
 from embgeom.report.markup import Value, number, spread, table, text
-from embgeom.report.records import REPORTED, Sweep
+from embgeom.report.records import REPORTED, Cell, Sweep
 from embgeom.report.table import Row
 from embgeom.report.words import MEANINGS, NAMES
 from embgeom.spaces.ruler import SpaceMeasure
 
-__all__ = ["errors", "everything", "null_table", "paper_tables", "ruler_table", "verdicts"]
+__all__ = ["errors", "everything", "null_tables", "paper_tables", "ruler_table", "verdicts"]
 
 _SET_BESIDE = ("pooled_q", "mean_q", "relative_delta")
 
@@ -70,53 +71,61 @@ def _average(values: Sequence[float], of: int) -> Value:
     return Value(shown, repr(fmean(values)), "number")
 
 
-def verdicts(sweep: Sweep, rows: Sequence[Row]) -> str:
-    """Return the sentences on every cell that was set beside nulls, after a count of them."""
-    found = [cell.result.calibration for cell in sweep.cells if cell.result and cell.result.calibration]
+def verdicts(sweep: Sweep) -> str:
+    """Return how the cells of embeddings compare with each null: counted, in a table, and in words."""
+    found = [(_title(cell), cell.result.calibration) for cell in sweep.cells if cell.result and cell.result.calibration]
+    if not found:
+        return ""
     more, less = (
-        sum(set(getattr(each.verdict, which)) == set(each.nulls) for each in found) for which in ("more", "less")
+        sum(set(getattr(each.verdict, which)) == set(each.nulls) for _, each in found) for which in ("more", "less")
     )
     count = (
         f"Of {len(found)} cells of embeddings, {more} are more tree-like than every null, and {less} less than each."
     )
-    entries = [
-        f"<dt>{escape(_title(row))}</dt><dd>{escape(row.verdict)} {escape(row.delta_verdict or '')}</dd>"
-        for row in rows
-        if row.verdict is not None
-    ]
-    return f"<p>{count}</p><dl>{''.join(entries)}</dl>" if entries else ""
-
-
-def null_table(rows: Sequence[Row], nulls: Sequence[str]) -> str:
-    """Return the table of the statistics beside their nulls; layers against depth have figures of their own."""
-    body = []
-    for row in (row for row in rows if row.asked != "all"):
-        for name in _SET_BESIDE:
-            entry = row.of(name)
-            if entry is None or not entry.nulls:
-                continue
-            by_name = {null.null: null for null in entry.nulls}
-            beside = []
-            for null in nulls:
-                found = by_name.get(null)
-                beside.append(number(None) if found is None else spread(found.mean, found.sd))
-            p_lower = [null.p_lower for null in entry.nulls if null.p_lower is not None]
-            body.append(
-                [
-                    text(_title(row)),
-                    text(NAMES[name]),
-                    spread(entry.mean, entry.sd),
-                    *beside,
-                    number(max(p_lower) if p_lower else None),
-                ]
-            )
-    if not body:
-        return ""
+    nulls = list(dict.fromkeys(null for _, each in found for null in each.nulls))
+    body = [[text(title), *(_against(each.verdict, null) for null in nulls)] for title, each in found]
+    level = " and ".join(f"{value:g}" for value in sorted({each.level for _, each in found}))
     caption = (
-        "Data beside null clouds of the same prompts, mean ± standard deviation over prompts; largest p: Monte-Carlo "
-        "p-value of a lower mean, the largest over the nulls (hidden layers have none)"
+        f"More tree-like than the null, or less, or neither? Mean q and pooled q must both differ (level {level}). "
+        "Undecided: they do, but not after the correction over the nulls; --null-draws 99 can tell"
     )
-    return table(caption, ["cell", "statistic", "data", *nulls, "largest p"], body)
+    sentences = "".join(
+        f"<dt>{escape(title)}</dt><dd>{escape(each.verdict.sentence)} {escape(each.verdict.delta_sentence)}</dd>"
+        for title, each in found
+    )
+    words = f"<details><summary>The verdicts in words</summary><dl>{sentences}</dl></details>"
+    return f"<p>{count}</p>" + table(caption, ["cell", *nulls], body) + words
+
+
+def _against(verdict: Verdict, null: str) -> Value:
+    """Return the verdict against one null, sorted from more tree-like to less."""
+    for place, shown in enumerate(("more", "undecided", "neither", "less")):
+        if null in getattr(verdict, shown):
+            return Value(shown, str(place), shown if shown in ("more", "less") else "sd")
+    return Value("–", "")
+
+
+def null_tables(rows: Sequence[Row], nulls: Sequence[str]) -> str:
+    """Return a table for each statistic that has nulls beside it; layers against depth have figures of their own."""
+    beside = [(row, entry) for row in rows if row.asked != "all" for entry in row.statistics if entry.nulls]
+    parts = []
+    for name in _SET_BESIDE:
+        body = []
+        for row, entry in beside:
+            if entry.name != name:
+                continue
+            found = {null.null: null for null in entry.nulls}
+            means = [spread(found[null].mean, found[null].sd) if null in found else number(None) for null in nulls]
+            p_lower = [null.p_lower for null in entry.nulls if null.p_lower is not None]
+            p_value = number(max(p_lower) if p_lower else None)
+            body.append([text(_title(row)), spread(entry.mean, entry.sd), *means, p_value])
+        if body:
+            caption = f"{escape(NAMES[name])} of the data and of null clouds: mean ± standard deviation over prompts"
+            parts.append(table(caption, ["cell", "data", *nulls, "largest p"], body))
+    if not parts:
+        return ""
+    note = "Largest p: Monte-Carlo p-value of a lower mean, the largest over the nulls; hidden layers have none."
+    return f"<p>{note}</p>" + "\n".join(parts)
 
 
 def everything(rows: Sequence[Row]) -> str:
@@ -140,5 +149,5 @@ def errors(sweep: Sweep) -> str:
     return f'<section id="failed"><h2>Failed</h2><ul class="errors">{"".join(items)}</ul></section>' if items else ""
 
 
-def _title(row: Row) -> str:
-    return f"{row.model} · {row.data} · {row.layer}"
+def _title(of: Row | Cell) -> str:
+    return f"{of.model} · {of.data} · {of.layer}"

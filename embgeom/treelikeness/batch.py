@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.parallel import run_chunks
-from embgeom.errors import EqualPointsError, choose
+from embgeom.delta.cpu.prompt_kernel import distances_of
+from embgeom.device import require_memory
+from embgeom.errors import choose
 from embgeom.metric import METRICS
 from embgeom.progress import OnProgress, part
 from embgeom.treelikeness import kernels as k
-from embgeom.treelikeness.cloud_kernel import ANGULAR, COSINE, EUCLIDEAN, tally_clouds
-from embgeom.treelikeness.estimate import EXACT_POINTS, TOLERANCE, tree_likeness
+from embgeom.treelikeness.cloud_kernel import ANGULAR, COSINE, EUCLIDEAN, from_chords, tally_clouds
+from embgeom.treelikeness.estimate import EXACT_POINTS, TOLERANCE, estimates_of
 from embgeom.treelikeness.records import STATISTICS
+from embgeom.treelikeness.tally import tally_sample
 
 __all__ = ["CloudValues", "measure_clouds"]
 
 _FORMS = {"euclidean": EUCLIDEAN, "angular": ANGULAR, "cosine": COSINE}
 _CHUNK_COST = 2e7  # quadruples, or as much time: 40 ms
+_BLOCKS = 16  # of rows of a distance matrix
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def measure_clouds(
     on_progress : callable, optional
         Called with the fraction of the work done; what it raises stops the work.
     """
-    matrix = np.require(vectors, np.float64, ["C", "W"])
+    matrix, exponent = _in_range(np.require(vectors, np.float64, ["C", "W"]))
     points, bounds = np.require(rows, np.int64, ["C", "W"]), np.require(offsets, np.int64, ["C", "W"])
     lengths = np.diff(bounds)
     count = len(lengths)
@@ -110,17 +114,27 @@ def measure_clouds(
         _statistics(sums, lengths, variance, residual, diameter > 0),
         histogram,
         point_q,
-        diameter,
+        np.ldexp(diameter, exponent),
         ~batched,
     )
     rest = np.flatnonzero(~batched)
     seeds = np.random.SeedSequence(seed).generate_state(count)
     for done, cloud in enumerate(rest):
         own = slice(bounds[cloud], bounds[cloud + 1])
-        _measure_one(values, int(cloud), own, matrix[points[own]], metric, quadruples, int(seeds[cloud]))
+        _measure_one(values, int(cloud), own, units[points[own]], form, quadruples, int(seeds[cloud]))
+        values.diameter[cloud] = np.ldexp(values.diameter[cloud], exponent)
         if on_progress is not None:
             on_progress(share + (1 - share) * (done + 1) / len(rest))
     return values
+
+
+def _in_range(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Return the matrix over a power of two, and its exponent: 0 but where squares would leave the range of float64."""
+    largest = float(np.abs(matrix).max(initial=0))
+    if largest == 0 or 1e-100 < largest < 1e100:
+        return matrix, 0
+    exponent = math.frexp(largest)[1]
+    return np.ldexp(matrix, -exponent), exponent
 
 
 def _normalised(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,20 +185,40 @@ def _measure_one(
     values: CloudValues,
     cloud: int,
     own: slice,
-    points: NDArray[np.floating],
-    metric: str,
+    points: NDArray[np.float64],
+    form: int,
     quadruples: int,
     seed: int,
 ) -> None:
     """Draw quadruples of one cloud, and write its values to their places."""
-    try:
-        found = tree_likeness(points, metric=metric, method="sample", quadruples=quadruples, seed=seed)
-    except EqualPointsError:
+    distances = _distances(points, form)
+    diameter = float(distances.max())
+    if diameter == 0:
         for value in values.statistics.values():
             value[cloud] = np.nan
         return
+    tally = tally_sample(distances, quadruples, seed=seed, tolerance=TOLERANCE)
+    found = estimates_of(tally, distances, diameter, TOLERANCE, None)
     for name in STATISTICS:
-        values.statistics[name][cloud] = getattr(found, name).value
-    values.histogram[cloud] = found.histogram
-    values.point_q[own] = [np.nan if q is None else q for q in found.point_q]
-    values.diameter[cloud] = found.diameter
+        values.statistics[name][cloud] = found[name].value
+    values.histogram[cloud] = tally.histogram
+    values.point_q[own] = [np.nan if q is None else q for q in found["point_q"]]
+    values.diameter[cloud] = diameter
+
+
+def _distances(points: NDArray[np.float64], form: int) -> NDArray[np.float64]:
+    """Return the distance matrix, by our own threads: those of a library would wait for each other at this size."""
+    import torch
+
+    n = len(points)
+    require_memory(16 * n**2, device=torch.device("cpu"), purpose=f"the distance matrix of {n} points")
+    distances = np.empty((n, n))
+    edges = (n * np.sqrt(np.linspace(0, 1, _BLOCKS + 1))).round().astype(np.int64)  # of about as many pairs each
+
+    def work(block: int) -> None:
+        distances_of(points, distances, int(edges[block]), int(edges[block + 1]))
+
+    run_chunks(work, _BLOCKS)
+    if form != EUCLIDEAN:
+        from_chords(points, form, distances)
+    return distances

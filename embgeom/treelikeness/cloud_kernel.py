@@ -11,14 +11,14 @@ from embgeom.delta.cpu.prompt_kernel import distances_of
 from embgeom.treelikeness.jit import kernel
 from embgeom.treelikeness.kernels import LARGEST, star_residual, tally_range
 
-__all__ = ["ANGULAR", "COSINE", "EUCLIDEAN", "tally_clouds"]
+__all__ = ["ANGULAR", "COSINE", "EUCLIDEAN", "from_chords", "tally_clouds"]
 
 #: The metrics, by number.
 EUCLIDEAN, ANGULAR, COSINE = 0, 1, 2
 
 
 @kernel
-def _from_chords(points: NDArray[np.float64], metric: int, distances: NDArray[np.float64]) -> None:
+def from_chords(points: NDArray[np.float64], metric: int, distances: NDArray[np.float64]) -> None:
     """Turn the distances of unit vectors into 1 − cos (``metric`` COSINE) or angles (ANGULAR), in place."""
     for i in range(len(points)):
         for j in range(i):
@@ -64,7 +64,7 @@ def tally_clouds(
             points[i] = vectors[own[i]]
         distances_of(points, distances, 0, n)
         if metric != EUCLIDEAN:
-            _from_chords(points, metric, distances)
+            from_chords(points, metric, distances)
         largest = distances.max()
         diameters[cloud] = largest
         if largest == 0:

@@ -23,7 +23,7 @@ from embgeom.treelikeness.tally import Tally, tally_all, tally_sample
 if TYPE_CHECKING:
     from embgeom.metric import Array
 
-__all__ = ["EXACT_POINTS", "METHODS", "TOLERANCE", "check_tree_options", "tree_likeness"]
+__all__ = ["EXACT_POINTS", "METHODS", "TOLERANCE", "check_tree_options", "estimates_of", "tree_likeness"]
 
 METHODS = ("auto", "exact", "sample")
 
@@ -134,7 +134,7 @@ def tree_likeness(
         else:
             tally = tally_sample(matrix, quadruples, seed=seed, tolerance=tolerance, on_progress=rest)
     return TreeLikeness(
-        **_estimates(tally, matrix, space.diameter, tolerance, None if exact else confidence),
+        **estimates_of(tally, matrix, space.diameter, tolerance, None if exact else confidence),
         points=space.n,
         method="exact" if exact else "sample",
         confidence=None if exact else confidence,
@@ -153,10 +153,10 @@ def _tolerance_of(distances: Any) -> float:
     return _NARROW_TOLERANCE if dtype.is_floating_point and dtype.itemsize < 8 else TOLERANCE
 
 
-def _estimates(
+def estimates_of(
     tally: Tally, distances: NDArray[np.float64], diameter: float, tolerance: float, confidence: float | None
 ) -> dict[str, Any]:
-    """Turn sums into the fields of the record."""
+    """Turn sums into the fields of :class:`TreeLikeness` that follow from them; no ``confidence``, no intervals."""
     m, s = tally.quadruples, tally.sums
     variance, residual = k.star_residual(distances, tally.scale)
     sd = math.sqrt(variance)

@@ -32,7 +32,7 @@ class TreeFit(Record):
     diameter : float
         The largest d.
     additive_distortion, mean_additive_distortion : float
-        Largest and mean |d_T − d|, in the units of d.
+        Largest and mean ``|d_T − d|``, in the units of d.
     relative_additive_distortion, relative_mean_additive_distortion : float
         The same divided by the diameter.
     expansion, contraction : float or None
@@ -41,7 +41,7 @@ class TreeFit(Record):
     multiplicative_distortion : float or None
         expansion × contraction, ≥ 1; 1 for a tree metric and its multiples. None where contraction is.
     mean_relative_error : float
-        Mean of |d_T − d|/d over pairs with d > 0: the average distortion of Sala et al. (2018).
+        Mean of ``|d_T − d|``/d over pairs with d > 0: the average distortion of Sala et al. (2018).
     equal_pairs : int
         Pairs with d = 0, left out of the four numbers above.
     collapsed_pairs : int

@@ -69,10 +69,13 @@ def main(
     ] = None,
     training_data: Annotated[
         str | None,
-        typer.Option(help="Compare the questions with this file or data set, which the model was trained on."),
+        typer.Option(
+            help="Compare the questions with this file or data set, which the model was trained on, or `none`. "
+            "Default: what the adapter was trained on, if that is here."
+        ),
     ] = None,
     exclude_contaminated: Annotated[
-        bool, typer.Option("--exclude-contaminated", help="Ask only questions that are not in --training-data.")
+        bool, typer.Option("--exclude-contaminated", help="Ask only questions that are not in the training data.")
     ] = False,
     dtype: Annotated[str, typer.Option(help="`auto` (float32 on a CPU), `float32`, `bfloat16` or `float16`.")] = "auto",
     device: cli.DeviceOption = None,
@@ -87,11 +90,13 @@ def main(
     from hyplora.evaluate.run import Settings
 
     settings = Settings(scoring, template, beams, max_new_tokens, batch_size)
-    _check_early(settings, dtype, device, output, resume, training_data, exclude_contaminated, json)
+    _check_early(settings, dtype, device, output, resume, json)
     cli.quieten_libraries()
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    from embgeom.errors import OptionError
+    from hyplora.evaluate.contamination import compare_with_training
     from hyplora.evaluate.models import load_model
     from hyplora.evaluate.report import print_evaluation
     from hyplora.evaluate.scores import Evaluation
@@ -102,7 +107,9 @@ def main(
     complete = None not in loaded_tasks
     if not found:
         raise typer.Exit(1)
-    checks = _contamination(found, training_data, data_root)
+    compared, checks, remarks = compare_with_training(found, training_data, adapter=adapter, data_root=data_root)
+    if exclude_contaminated and compared is None:
+        raise OptionError("; ".join(["--exclude-contaminated needs --training-data, to compare with", *remarks]))
     loaded = load_model(model, adapter, dtype=dtype, device=device)
     scores: list[TaskScore] = []
     try:
@@ -123,7 +130,13 @@ def main(
     finally:  # on Ctrl-C too: tasks that are finished are reported, predictions that were made are in their file
         if scores:
             evaluation = Evaluation.of(
-                scores, model=loaded.name, adapter=adapter, scoring=scoring, training_data=training_data, seed=seed
+                scores,
+                model=loaded.name,
+                adapter=adapter,
+                scoring=scoring,
+                training_data=compared,
+                seed=seed,
+                remarks=remarks,
             )
             complete &= json is None or cli.attempt(cli.write_json, json, [evaluation]) is not None
             print_evaluation(evaluation)
@@ -137,8 +150,6 @@ def _check_early(
     device: str | None,
     output: Path | None,
     resume: bool | None,
-    training_data: str | None,
-    exclude_contaminated: bool,
     json: Path | None,
 ) -> None:
     """Refuse before anything is loaded what would be refused after."""
@@ -149,27 +160,11 @@ def _check_early(
     settings.check()
     choose("dtype", dtype, DTYPES)
     cli.check_writable(json)
-    if exclude_contaminated and training_data is None:
-        raise OptionError("--exclude-contaminated needs --training-data, to compare the questions with")
     if resume is not None and output is None:
         raise OptionError(f"{'--resume' if resume else '--overwrite'} needs --output, the folder of the predictions")
     if output is not None and output.exists() and not output.is_dir():
         raise OptionError(f"cannot write predictions to {output}: it is no folder")
     pick_device(device)
-
-
-def _contamination(tasks: list[Task], training_data: str | None, data_root: Path | None) -> dict[str, Contamination]:
-    """Compare each task's questions with the training data."""
-    if training_data is None:
-        return {}
-    from embgeom.corpus import load_texts
-    from hyplora.contamination import find_contamination
-
-    training = load_texts(training_data, data_root=data_root).texts
-    return {
-        task.name: find_contamination([question.record.question for question in task.questions], training)
-        for task in tasks
-    }
 
 
 def _score(

@@ -93,11 +93,11 @@ def load_model(
     if dtype == "auto" and where.type == "cpu":
         dtype = "float32"
     network = load_network(source, dtype)
-    tokenizer = _load_tokenizer(source, adapter_source)
+    tokenizer, whose = _load_tokenizer(source, adapter_source)
     rows = network.get_input_embeddings().num_embeddings
     if (largest := max(tokenizer.get_vocab().values())) >= rows:
         raise ModelError(
-            f"model {name!r} has embeddings of {rows} tokens, and its tokenizer knows ids up to {largest}: "
+            f"model {name!r} has embeddings of {rows} tokens, and {whose} knows ids up to {largest}: "
             "they do not belong together"
         )
     stops = _stops(network, tokenizer)
@@ -124,10 +124,11 @@ def base_of(adapter: Source) -> str:
     return "demo" if moved or Path(base) == MODEL_DIR else base
 
 
-def _load_tokenizer(source: Source, adapter: Source | None) -> Any:
-    """Return the adapter's tokenizer if it has one, because it was trained with that, else the model's."""
-    own = adapter is not None and adapter.find("tokenizer_config.json") is not None
-    return tokenizer_of(adapter if own and adapter is not None else source)
+def _load_tokenizer(source: Source, adapter: Source | None) -> tuple[Any, str]:
+    """Return the adapter's tokenizer if it has one, because it was trained with that, else the model's; and whose."""
+    if adapter is not None and adapter.find("tokenizer_config.json") is not None:
+        return tokenizer_of(adapter), f"the tokenizer of adapter {adapter.model!r}"
+    return tokenizer_of(source), "its tokenizer"
 
 
 def _load_adapter(network: Any, source: Source, base: str) -> tuple[Any, str]:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_evaluation"]
 
-_QUOTED = 70  # characters of a question in an example
-
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print what the questions share with the training data, where that was asked for, and the accuracies."""
@@ -66,20 +64,12 @@ def _print_contamination(evaluation: Evaluation) -> None:
         if found is None:
             continue
         typer.echo(f"{task.task}: {found.sentence()}")
-        same = [example for example in found.examples if example.index in found.same]
-        others = [example for example in found.examples if example.index not in found.same]
-        for example in same[:1] + others[:1]:
-            ours, theirs = _short(example.question), _short(example.training_question)
-            shared = example.shared if len(example.shared) <= _QUOTED else _short(example.shared)
-            typer.echo(
-                f"  test {example.index}: {ours}\n  training {example.training_index}: {theirs}\n    share: {shared}"
-            )
+        for example in found.quoted:
+            ours, theirs, shared = example.lines()
+            typer.echo(f"  {ours}\n  {theirs}\n    {shared}")
         typer.echo()
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _QUOTED else line[: _QUOTED - 1] + "…"
+    for remark in evaluation.remarks:
+        typer.echo(remark)
 
 
 def _share(found: Accuracy) -> tuple[str, str]:

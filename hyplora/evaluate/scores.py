@@ -109,6 +109,8 @@ class Evaluation(Record):
         What the questions were compared with.
     seed : int
     versions : dict
+    remarks : tuple of str
+        On what was not compared with the training data.
     """
 
     model: str
@@ -120,6 +122,7 @@ class Evaluation(Record):
     training_data: str | None
     seed: int
     versions: dict[str, str]
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -131,6 +134,7 @@ class Evaluation(Record):
         scoring: str,
         training_data: str | None,
         seed: int,
+        remarks: tuple[str, ...] = (),
     ) -> Evaluation:
         """Return the evaluation with its averages."""
         clean = [task.clean for task in tasks if task.clean is not None]
@@ -144,6 +148,7 @@ class Evaluation(Record):
             training_data,
             seed,
             versions(),
+            remarks,
         )
 
 

@@ -15,14 +15,11 @@ from embgeom.corpus.hub import records_from_hub
 from embgeom.corpus.registry import DATASETS, find_dataset, find_in_root
 from embgeom.errors import CorpusError, OptionError, choose
 from hyplora.answers import extract_label, extract_letter, extract_number, same_number
-from hyplora.arithmetic import arithmetic_problems
+from hyplora.arithmetic import arithmetic_problems, pairs_of
 from hyplora.evaluate.originals import ORIGINALS, from_original
 from hyplora.prompts import Instruction, read_record
 
 __all__ = ["TASKS", "Question", "Task", "load_task"]
-
-PROBLEMS = 200
-"""How many problems of the built-in task are asked, unless told."""
 
 _LETTERS = tuple("ABCDE")
 _FORMAT = re.compile(r"Answer format:\s*(\w+(?:/\w+)+)\s*$")
@@ -146,7 +143,7 @@ def load_task(
     records: Iterator[tuple[str, object]]
     if name == "arithmetic":
         source = f"built in (seed {seed})"
-        problems = arithmetic_problems("test", limit or PROBLEMS, seed=seed)
+        problems = arithmetic_problems("test", len(pairs_of("test")), seed=seed)  # each pair once
         records = ((f"problem {number}", problem) for number, problem in enumerate(problems, start=1))
     elif (path := _local(name, data_root)) is not None:
         source, records = str(path), read_records(path)

@@ -1,3 +1,5 @@
+from .contamination import ContaminationReport as ContaminationReport
+from .contamination import check_contamination as check_contamination
 from .options import METHODS as METHODS
 from .options import AdapterOptions as AdapterOptions
 from .options import DataOptions as DataOptions

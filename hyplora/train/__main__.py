@@ -60,7 +60,12 @@ def main(
     cli.quieten_libraries()
     from hyplora.train.run import train
 
-    _print(train(options, resume=resume, overwrite=overwrite, progress=not quiet))
+    announce = _be_silent if quiet else cli.note
+    _print(train(options, resume=resume, overwrite=overwrite, progress=not quiet, announce=announce))
+
+
+def _be_silent(line: str) -> None:
+    """Say nothing now: what the line tells is in the summary."""
 
 
 def _print(summary: TrainingSummary) -> None:
@@ -96,6 +101,7 @@ def _print_summary(summary: TrainingSummary) -> None:
         measured = "" if summary.relative_delta is None else f", from a relative δ of {summary.relative_delta:.4f}"
         notes.append(f"K: over the layers, {summary.curvature:.4g} at the start{measured}")
         notes.append("gain: what HypLoRA multiplies LoRA's output by, mean over tokens")
+    notes += summary.contamination
     if summary.resumed_from is not None:
         notes.append(f"time: since it was resumed at step {summary.resumed_from}")
     cli.print_table(table, title=f"{summary.model} fine-tuned on {summary.data}", caption="\n".join(notes))

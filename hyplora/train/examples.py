@@ -98,10 +98,9 @@ def tokenize(
         if not skipped:
             skipped.append(str(error))
 
-    count = truncated = cut_off = 0
+    truncated = cut_off = 0
     examples: list[Example] = []
     for place, record in records(skip if options.skip_bad else None):
-        count += 1
         on_done()
         try:
             before, after = _encode(record, tokenizer, options)
@@ -119,7 +118,7 @@ def tokenize(
         truncated += len(before) + len(after) > len(ids)
         examples.append(Example(ids, learned, len(before)))
     if not examples:
-        raise CorpusError(_nothing_left(options, count, cut_off, skipped))
+        raise CorpusError(_nothing_left(options, cut_off, skipped))
     return Examples(tuple(examples), truncated, cut_off, len(skipped), skipped[0] if skipped else None)
 
 
@@ -128,7 +127,7 @@ def _encode(record: PromptRecord, tokenizer: Any, options: DataOptions) -> tuple
     return encode_pair(prompt, render_completion(record, tokenizer, template=options.template), tokenizer)
 
 
-def _nothing_left(options: DataOptions, count: int, cut_off: int, skipped: Sequence[str]) -> str:
+def _nothing_left(options: DataOptions, cut_off: int, skipped: Sequence[str]) -> str:
     reasons = []
     if cut_off:
         reasons.append(
@@ -136,6 +135,8 @@ def _nothing_left(options: DataOptions, count: int, cut_off: int, skipped: Seque
         )
     if skipped:
         reasons.append(f"{len(skipped)} cannot be used, the first because: {skipped[0]}")
+    if not reasons:  # an empty file is refused before
+        reasons.append("all of them are in a test set")
     return f"{options.data}: no records to learn from: {'; '.join(reasons)}"
 
 

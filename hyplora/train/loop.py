@@ -21,7 +21,15 @@ from hyplora.train.adapters import learned_curvatures
 from hyplora.train.examples import Collator, Example
 from hyplora.train.folder import OutputFolder
 
-__all__ = ["CheckGradients", "GeometryTrainer", "SealCheckpoints", "ShowProgress", "TrainingError", "geometry"]
+__all__ = [
+    "CheckGradients",
+    "GeometryTrainer",
+    "LogLastStep",
+    "SealCheckpoints",
+    "ShowProgress",
+    "TrainingError",
+    "geometry",
+]
 
 _PROBES = 4
 
@@ -102,6 +110,14 @@ class CheckGradients(TrainerCallback):  # type: ignore[misc]
         """Stop on a gradient that is not finite."""
         if not args.fp16:
             self.trainer.check_gradients()
+
+
+class LogLastStep(TrainerCallback):  # type: ignore[misc]
+    """Has the last step logged, whatever the interval: a short training may not have another entry."""
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **__: Any) -> None:
+        """Ask for an entry at the end."""
+        control.should_log |= state.global_step >= state.max_steps
 
 
 class SealCheckpoints(TrainerCallback):  # type: ignore[misc]

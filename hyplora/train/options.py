@@ -50,7 +50,9 @@ class ModelOptions(_Checked):
         None, "Load the base in `4bit` (NF4) or `8bit`; needs bitsandbytes.", choices=("4bit", "8bit")
     )
     gradient_checkpointing: bool = _option(False, "Less memory, more time: activations are computed twice.")
-    compile: bool = _option(False, "Compile the model with torch.compile.")
+    compile: bool = _option(
+        False, "Compile the model with torch.compile: for a GPU; on a CPU the first step takes minutes."
+    )
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,17 @@ class DataOptions(_Checked):
     )
     validation: int = _option(120, "Records, drawn at random, that are kept for the validation loss; 0: none.", least=0)
     skip_bad: bool = _option(False, "Count records that cannot be used, and go on without them.")
+    check_against: tuple[str, ...] = _option(
+        ("auto",),
+        "Test sets that are searched for the training questions: tasks of hyplora.evaluate, files, `none`; or `auto`, "
+        "the tasks that are below --data-root or beside the data, without a download.",
+    )
+    exclude_contaminated: bool = _option(False, "Leave out records whose questions are in those test sets.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.check_against:
+            raise OptionError("check_against is to name test sets, or auto, or none")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from embgeom.errors import CorpusError, first_line
 from hyplora.prompts import PromptRecord, read_record
 from hyplora.train.options import DataOptions
 
-__all__ = ["ARITHMETIC", "read_training_records"]
+__all__ = ["ARITHMETIC", "is_here", "read_training_records"]
 
 ARITHMETIC = "arithmetic"
 _ARITHMETIC_PROBLEMS = 10_000
@@ -69,6 +69,15 @@ def read_training_records(
         yield name, record
     if empty:
         raise CorpusError(f"{source}: it is empty: no records to learn from")
+
+
+def is_here(options: DataOptions) -> bool:
+    """Return whether the data are built in or in a file here, so that reading them downloads nothing."""
+    if options.data == ARITHMETIC or Path(options.data).expanduser().exists():
+        return True
+    root = options.data_root or os.environ.get("EMBGEOM_DATA")
+    folder = Path(root).expanduser() if root and not _is_path(options.data) else None
+    return folder is not None and folder.is_dir() and find_in_root(folder, options.data) is not None
 
 
 Read = Callable[[Callable[[CorpusError], None]], Iterator[tuple[str, object]]]

@@ -7,11 +7,11 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from embgeom.errors import OptionError, first_line
+from embgeom.errors import CorpusError, OptionError, first_line
 from embgeom.progress import progress_bar
 from embgeom.results import versions, write_text
 from hyplora.train.folder import SUMMARY, OutputFolder
@@ -20,6 +20,8 @@ from hyplora.train.settings import resolve, to_yaml
 from hyplora.train.summary import TrainingSummary
 
 if TYPE_CHECKING:
+    from hyplora.prompts import PromptRecord
+    from hyplora.train.contamination import ContaminationReport
     from hyplora.train.examples import Example, Examples
     from hyplora.train.loop import GeometryTrainer
 
@@ -30,7 +32,12 @@ HISTORY = "history.json"
 
 
 def train(
-    options: TrainOptions, *, resume: bool = False, overwrite: bool = False, progress: bool = False
+    options: TrainOptions,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> TrainingSummary:
     """Fine-tune a model, and leave the adapter in ``options.run.output``.
 
@@ -43,6 +50,8 @@ def train(
         Start anew where a training is.
     progress : bool
         Whether to show a bar on standard error.
+    announce : callable
+        Called, before the training, with lines on what the data have in common with test sets.
 
     Returns
     -------
@@ -66,13 +75,18 @@ def train(
     from hyplora.train.adapters import add_adapter, starting_curvature
     from hyplora.train.arguments import trainer_arguments
     from hyplora.train.base import load_base, padding_token, pick_precision, third_party_advice
+    from hyplora.train.contamination import CONTAMINATION
     from hyplora.train.examples import Collator
 
     third_party_advice()
     precision = pick_precision(options.model.precision)
     arguments = trainer_arguments(options, folder, precision)
     network, tokenizer, source = load_base(options.model, precision)
-    read = _read(options, tokenizer, "train", progress=progress and is_main)
+    report = _contamination(options, folder, resume=resume, progress=progress and is_main)
+    if is_main and not resume:
+        for line in (*report.lines(), *report.quotations()):
+            announce(line)
+    read = _read(options, tokenizer, "train", without=report.excluded, progress=progress and is_main)
     training, validation = _split(read, options, tokenizer)
     curvature, relative_delta = starting_curvature(network, options.adapter, training, seed=options.run.seed)
 
@@ -88,6 +102,7 @@ def train(
         if is_main:
             if not resume:
                 folder.prepare(to_yaml(options), overwrite=overwrite)
+                report.save(folder.path / CONTAMINATION)
             folder.clear()
         _wait(arguments)
         trainer = GeometryTrainer(
@@ -136,6 +151,7 @@ def train(
             resumed_from=None if last is None else int(last.name.rpartition("-")[2]),
             seed=options.run.seed,
             versions=versions(),
+            contamination=report.lines(),
         )
         if is_main:
             folder.publish()
@@ -161,13 +177,31 @@ def _check_same(options: TrainOptions, folder: OutputFolder) -> None:
             )
 
 
-def _read(options: TrainOptions, tokenizer: Any, split: str, *, progress: bool) -> Examples:
+def _contamination(options: TrainOptions, folder: OutputFolder, *, resume: bool, progress: bool) -> ContaminationReport:
+    """Compare the data with the test sets; a training that goes on leaves out what it left out before."""
+    from hyplora.train.contamination import CONTAMINATION, ContaminationReport, check_contamination
+
+    if resume and (folder.path / CONTAMINATION).is_file():
+        return ContaminationReport.load(folder.path / CONTAMINATION)
+    with progress_bar(0, "comparing", show=progress) as bar:
+        return check_contamination(options.data, seed=options.run.seed, on_done=bar.update)
+
+
+def _read(
+    options: TrainOptions, tokenizer: Any, split: str, *, without: Sequence[int] = (), progress: bool
+) -> Examples:
     from hyplora.train.examples import tokenize
     from hyplora.train.records import read_training_records
 
+    left_out = set(without)
+
+    def records(on_bad: Callable[[CorpusError], None] | None) -> Iterator[tuple[str, PromptRecord]]:
+        found = read_training_records(options.data, split=split, seed=options.run.seed, on_bad=on_bad)
+        return (named for index, named in enumerate(found) if index not in left_out)
+
     with progress_bar(0, "reading", show=progress) as bar:
         return tokenize(
-            lambda on_bad: read_training_records(options.data, split=split, seed=options.run.seed, on_bad=on_bad),
+            records,
             tokenizer,
             options.data,
             on_done=bar.update,
@@ -205,17 +239,18 @@ def _check_sharding(trainer: GeometryTrainer) -> None:
 def _set_callbacks(trainer: GeometryTrainer, folder: OutputFolder, *, show: bool) -> None:
     from transformers.trainer_callback import PrinterCallback
 
-    from hyplora.train.loop import CheckGradients, SealCheckpoints, ShowProgress
+    from hyplora.train.loop import CheckGradients, LogLastStep, SealCheckpoints, ShowProgress
 
     trainer.remove_callback(PrinterCallback)
-    for callback in (CheckGradients(trainer), SealCheckpoints(folder), ShowProgress(show=show)):
+    for callback in (CheckGradients(trainer), LogLastStep(), SealCheckpoints(folder), ShowProgress(show=show)):
         trainer.add_callback(callback)
 
 
 def _validation_loss(trainer: GeometryTrainer) -> float:
-    last = trainer.state.log_history[-1]
-    if "eval_loss" in last and last["step"] == trainer.state.global_step:
-        return float(last["eval_loss"])
+    """Return the validation loss after the last step, which a checkpoint at that step has measured already."""
+    measured = next((entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry), None)
+    if measured is not None and measured["step"] == trainer.state.global_step:
+        return float(measured["eval_loss"])
     return float(trainer.evaluate()["eval_loss"])
 
 
@@ -244,5 +279,11 @@ def _writing_to(folder: OutputFolder) -> Iterator[None]:
         if not full and not any(sign in str(error) for sign in signs):
             raise
         kept = folder.last_checkpoint()
-        goes_on = f"--resume goes on from {kept.name}" if kept else "there is no checkpoint yet"
-        raise OptionError(f"cannot write to {folder.path}: {first_line(error)}; make room, then {goes_on}") from None
+        goes_on = f"goes on from {kept.name}" if kept else "begins again, because there is no checkpoint yet"
+        # torch has a place in its archive for a reason
+        reason = getattr(error, "strerror", None) or first_line(error)
+        if "inline_container" in reason or "PytorchStreamWriter" in reason:
+            reason = "a file could not be written whole"
+        raise OptionError(
+            f"cannot write to {folder.path}: {reason}; is the disk full? Make room, then --resume {goes_on}"
+        ) from None

@@ -50,6 +50,8 @@ class TrainingSummary(Record):
         The step at which that was.
     seed : int
     versions : dict
+    contamination : tuple of str
+        What the training data have in common with test sets, in lines; contamination.json has the places.
     """
 
     output: str
@@ -79,6 +81,7 @@ class TrainingSummary(Record):
     resumed_from: int | None
     seed: int
     versions: dict[str, str] = field(repr=False)
+    contamination: tuple[str, ...] = ()
 
     @property
     def curvature_range(self) -> tuple[float, float] | None:

@@ -172,6 +172,8 @@ def test_vocabulary_leaves_out_its_own_null(matrix: np.ndarray) -> None:
     assert "3 random subsets of 20 tokens" in result.verdict.sentence
     with pytest.raises(OptionError, match="null vocabulary says nothing about random subsets"):
         calibrate_vocabulary(matrix, nulls="vocabulary")
+    with pytest.raises(OptionError, match="no null was named"):
+        calibrate_vocabulary(matrix, nulls=None)  # type: ignore[arg-type]
 
 
 def test_record_round_trip(found: Calibration, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_few_draws_leave_undecided_what_many_decide() -> None:
     assert (few.more, few.neither) == ((), ("spectrum",))
     assert few.undecided == NAMES[:4]
     assert "no more tree-like than spectrum (spectrum p = 0.35)" in few.sentence
+    assert "undecided against gaussian, directions, permute and vocabulary (lower q): p ≤ 0.05, but" in few.sentence
     assert "19 draws are too few to correct for 5 nulls" in few.sentence
     many = judged([0.01, 0.01, 0.01, 0.01, 0.35], draws=99)
     assert (many.more, many.undecided, many.neither) == (NAMES[:4], (), ("spectrum",))
@@ -73,6 +74,14 @@ def test_both_directions_at_once() -> None:
     assert verdict.neither == ("vocabulary", "spectrum")
 
 
+def test_undecided_in_both_directions_says_which() -> None:
+    """A null far above the data and one far below are not one finding."""
+    verdict = judged([1.0, 0.05, 0.05, 0.5, 0.05])
+    assert verdict.undecided == ("gaussian", "directions", "permute", "spectrum")
+    assert "undecided against directions, permute and spectrum (lower q) and gaussian (higher q): p" in verdict.sentence
+    assert "undecided against gaussian (higher q): p" in judged([1.0, 0.5]).sentence
+
+
 def test_mean_q_and_pooled_q_must_agree() -> None:
     verdict = judged([0.05] * 5, [0.05, 0.05, 0.05, 0.05, 0.2])
     assert verdict.more == ()
@@ -83,6 +92,8 @@ def test_mean_q_and_pooled_q_must_agree() -> None:
 def test_one_null_without_spectrum() -> None:
     verdict = judged([0.05])
     assert "more tree-like than null gaussian." in verdict.sentence
+    assert "p ≤ 0.05." in verdict.sentence
+    assert "against each" not in verdict.sentence
     assert verdict.sentence.endswith("Null spectrum was not drawn, and few dimensions alone lower q.")
 
 

@@ -180,6 +180,16 @@ def test_vocabulary_beside_nulls(run, tmp_path: Path) -> None:  # type: ignore[n
     assert Calibration.from_dict(record["calibration"]) == expected
 
 
+def test_large_trials_say_that_their_largest_is_a_lower_bound(run) -> None:  # type: ignore[no-untyped-def]
+    """The table of nulls has the largest quadruple of a sample, the table above it the exact δ: not the same number."""
+    words = ["--trials", 1, "--null", "permute", "-q"]
+    said = " ".join(run("--points", 201, *words).out.split())
+    assert "In every trial, of more than 200 points, quadruples are drawn at random: 2δ/diameter is that of" in said
+    assert "2δ/diameter of the quadruples drawn, 0." in said
+    assert "1 trial beside null clouds" in said
+    assert "drawn" not in run("--points", 20, *words).out.replace("Null spectrum was not drawn", "")
+
+
 def test_several_cells_beside_nulls(run, texts: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     words = ["--data", texts, "demo", "--limit", 2, "--null", "permute", "--figure", tmp_path / "f.svg"]
     done = run(*words, "-q")
@@ -300,6 +310,7 @@ def test_embeddings_with_nan(run, tmp_path: Path, texts: Path) -> None:  # type:
         (["--data", "{texts}", "--null-draws", "30"], "null draws were asked for and no null"),
         (["--layer", "all"], "give --data"),
         (["--data", "{texts}", "--layer", "hidden:two"], "unknown layer 'hidden:two'; choose one of: input, output"),
+        (["--data", "{texts}", "--layer", "hidden:1_0"], "unknown layer 'hidden:1_0'"),
         (["--data", "{texts}", "--layer", "hidden:99"], "hidden layers 0 to"),
         (["--data", "{texts}", "--layer", "all", "--method", "exact"], "leave out --method"),
         (["--data", "{texts}", "--layer", "all", "--null", "vocabulary"], "draws from the vocabulary"),

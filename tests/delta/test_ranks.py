@@ -40,3 +40,22 @@ def test_two_ranks_find_what_one_finds(tmp_path: Path) -> None:
     assert two == one
     assert said_by_two == said  # once
     assert os.listdir(tmp_path).count("two.json") == 1
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no distributed package")
+def test_a_model_that_fails_does_not_stop_rank_0(tmp_path: Path) -> None:
+    """The nulls are rank 0's alone: a rank that ends before it with a status of 1 would have torchrun end it."""
+    out = tmp_path / "out.json"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    words = ["--model", str(tmp_path / "none"), "demo", "--points", "60", "--trials", "2", "--null", "permute"]
+    done = subprocess.run(
+        [*command, "-m", "embgeom.delta", *words, "--null-draws", "1500", "--json", str(out), "--quiet"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "there is no such folder" in done.stderr
+    assert "more tree-like than null permute" in done.stdout
+    assert json.loads(out.read_text(encoding="utf-8"))[0]["calibration"]["draws"] == 1500

@@ -39,9 +39,17 @@ def test_kept_is_counted_right() -> None:
     found = {each.contender: each for each in bench_adapter.measure(plan, quiet=True).measurements if each.base}
     x, u = 40 * 64 * 4, 40 * 4 * 4
     assert found[LORA].kept == x + u
-    # One number per token, BᵀB, and what K and c are made of.
-    assert x + u + 40 * 4 + 8 * 4 * 4 < found["HypLoRA"].kept <= x + u + 40 * 4 + 8 * 4 * 4 + 32
+    assert found["HypLoRA"].kept == x + u + 40 * 4 + 8 * 4 * 4  # one number per token, and BᵀB
     assert found[TEXTBOOK].kept > 2 * x
+
+
+def test_more_tokens_are_measured_on_the_first_layer() -> None:
+    plan = Plan(((64, 48), (48, 64)), (10,), (20, 30), ("float32",), rank=4, share=0.0, most=1, steps=2)
+    report = bench_adapter.measure(plan, quiet=True)
+    more = [each for each in report.measurements if each.tokens > 10]
+    assert {(each.layer, each.tokens) for each in more} == {("64 → 48", 20), ("64 → 48", 30)}
+    assert {each.contender for each in more} == {LORA, "HypLoRA"}
+    assert all(len({len(row) for row in table.rows}) == 1 for table in bench_adapter.tables_of(report))
 
 
 def test_peak_is_counted_right() -> None:

@@ -14,6 +14,8 @@ import transformers
 from embgeom import CorpusError, OptionError, hyperbolicity, load_embeddings, prompt_hyperbolicity
 from embgeom.demo import MODEL_DIR
 from embgeom.layers import LAYER_NULLS, LAYER_STATISTICS, LayerProfile, layer_statistics
+from embgeom.nulls import draw_clouds
+from embgeom.nulls.batches import NullClouds
 from embgeom.treelikeness import STATISTICS, prompt_tree_likeness, tree_likeness
 from tests.embeddings.architectures import build
 
@@ -112,6 +114,23 @@ def test_it_does_not_matter_which_prompts_are_measured_together() -> None:
             a, b = one.at(layer, name), other.at(layer, name)
             assert a.spread.values == pytest.approx(b.spread.values, abs=1e-4)
             assert a.nulls[0].mean == pytest.approx(b.nulls[0].mean, abs=1e-4)
+
+
+def test_spectrum_is_that_of_the_null_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud may be drawn up to a rotation: at every layer what comes out is that of :func:`embgeom.nulls.draw`."""
+    prompts = [list(range(3, 15)), list(range(30, 39))]
+    options: dict[str, Any] = {"layers": [0, 4], "null": "spectrum", "null_draws": 60} | DEMO
+    fast = layer_statistics("demo", prompts, **options)
+    monkeypatch.setattr(
+        NullClouds, "draw", lambda self, name, r: draw_clouds(name, self._points, self._offsets, seed=1, draw=r)
+    )
+    slow = layer_statistics("demo", prompts, **options)
+    for layer in (0, 4):
+        for name in LAYER_STATISTICS:
+            own, other = fast.at(layer, name), slow.at(layer, name)
+            assert own.spread == other.spread
+            assert own.nulls[0].mean == pytest.approx(other.nulls[0].mean, rel=0.1)
+    assert fast != slow
 
 
 def test_the_seed_is_that_of_the_nulls(profile: LayerProfile) -> None:

@@ -51,6 +51,8 @@ def test_grids_are_written(calibration: Calibration, tmp_path: Path) -> None:
     assert (tmp_path / "c.png").stat().st_size > 10_000
     profile = layer_statistics("demo", ["one two three four five six seven"] * 2, null_draws=2)
     layers = layer_grid([profile])
-    assert [axes.get_legend() is not None for axes in layers.axes] == [True, False, False]
+    (legend,) = layers.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["prompts", "after the final norm", "null: permute"]
+    assert [axes.get_legend() for axes in layers.axes] == [None, None, None]
     save_figure(layers, tmp_path / "l.svg")
     assert (tmp_path / "l.svg").stat().st_size > 10_000

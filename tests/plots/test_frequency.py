@@ -107,19 +107,19 @@ def test_a_panel_for_each_on_common_scales(fit: PowerLawFit, tokenizers: int, da
     results = [*named(fit, *pairs[:-1]), *named(small, pairs[-1])]
     panels = visible(frequency_grid(results))
     titles = {f"data{d}" + (f" · model{t}" if tokenizers > 1 else "") for t in range(tokenizers) for d in range(data)}
-    assert {axes.get_title() for axes in panels} == titles
+    assert {axes.get_title(loc="left") for axes in panels} == titles
     assert len(panels) == len(results)
     assert len({(*axes.get_xlim(), *axes.get_ylim()) for axes in panels}) == 1
     largest = max(result.frequency_values[-1] for result in results)
     assert all(largest < axes.get_xlim()[1] and len(dots(axes)) for axes in panels)
     (smaller,) = (axes for axes in panels if f"γ = {small.gamma:.3f}" in axes.get_legend().get_texts()[0].get_text())
-    assert smaller.get_title().startswith(f"data{data - 1}")
+    assert smaller.get_title(loc="left").startswith(f"data{data - 1}")
 
 
 def test_tokenizers_and_data_cross(fit: PowerLawFit) -> None:
     """Rows of tokenizers and columns of data, with a gap where a pair is missing."""
     figure = frequency_grid(named(fit, ("x", "a"), ("x", "b"), ("x", "c"), ("y", "a"), ("y", "c")))
-    shown = [axes.get_title() if axes.get_visible() else None for axes in figure.axes]
+    shown = [axes.get_title(loc="left") if axes.get_visible() else None for axes in figure.axes]
     assert shown == ["a · x", "b · x", "c · x", "a · y", None, "c · y"]
     assert figure.get_supxlabel() == "frequency k (occurrences)"
 
@@ -141,11 +141,14 @@ def test_long_names_do_not_overlap(fit: PowerLawFit) -> None:
     pairs = [("organisation/" + "long-" * 18 + t, "data-" * 18 + d) for t in "ab" for d in "xy"]
     figure = frequency_grid(named(fit, *pairs))
     figure.draw_without_rendering()
-    first, second = (axes.title.get_window_extent() for axes in figure.axes[:2])
+    first, second = (axes._left_title.get_window_extent() for axes in figure.axes[:2])
     assert first.x1 < second.x0
-    assert len({axes.get_title() for axes in visible(figure)}) == 4
+    assert len({axes.get_title(loc="left") for axes in visible(figure)}) == 4
 
 
 def test_a_name_that_says_nothing_has_its_folder(fit: PowerLawFit) -> None:
-    titles = [axes.get_title() for axes in visible(frequency_grid(named(fit, ("/x/one/model", "a"), ("b/two", "a"))))]
+    titles = [
+        axes.get_title(loc="left")
+        for axes in visible(frequency_grid(named(fit, ("/x/one/model", "a"), ("b/two", "a"))))
+    ]
     assert titles == ["a · one/model", "a · two"]

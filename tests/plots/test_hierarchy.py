@@ -34,7 +34,7 @@ def test_groups(embeddings) -> None:  # type: ignore[no-untyped-def]
     assert [text.get_text() for text in axes.texts] == ["in", "to", "cow", "dog"]
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["function\nwords\nn = 3", "of \\$y\\$\nn = 2", "none\nn = 0 of 1"]
-    assert "τ" in axes.get_title()
+    assert "τ" in axes.get_title(loc="left")
 
 
 def test_digits(embeddings) -> None:  # type: ignore[no-untyped-def]
@@ -45,7 +45,7 @@ def test_digits(embeddings) -> None:  # type: ignore[no-untyped-def]
     assert axes.get_legend() is None
     two = norms_by_digits(digit_norms(embeddings_of(byte_tokenizer([("Ġ", "7")]), {})))
     assert [text.get_text() for text in two.get_legend().get_texts()] == ["after a space", "without a space"]
-    assert "no number of two digits or more" in two.get_title()
+    assert "no number above 9" in two.get_title(loc="left")
 
 
 def test_pairs(embeddings) -> None:  # type: ignore[no-untyped-def]
@@ -75,19 +75,18 @@ def test_grid(embeddings, tmp_path: Path) -> None:  # type: ignore[no-untyped-de
     trees = (token_tree(embeddings, ["to", "in", "dog", "cow"]),)
     full = Hierarchy("m$", "input", None, groups, digit_norms(embeddings), general_specific(embeddings), trees)
     bare = Hierarchy("n", "input", None, groups, None, None, ())
-    axes = hierarchy_grid([full, bare])
-    figure = axes.figure
+    figure = hierarchy_grid([full, bare])
     assert len(figure.axes) == 8
     assert [drawn.axison for drawn in figure.axes[4:]] == [True, False, False, False]
-    assert axes.get_title().startswith("m\\$\nno trend can be told: τ = 0.77, p = 0.2")
-    assert "mean" in figure.axes[3].get_title()
-    assert save_figure(axes, tmp_path / "f.png")
+    assert figure.axes[0].get_title(loc="left").startswith("m\\$\nno trend can be told: τ = 0.77, p = 0.2")
+    assert "mean" in figure.axes[3].get_title(loc="left")
+    assert save_figure(figure, tmp_path / "f.png")
 
 
 def test_a_model_without_the_words_is_said_to_have_none(embeddings) -> None:  # type: ignore[no-untyped-def]
     """No empty axes with a scale of nothing; what no result has takes no place."""
     groups = group_statistics(embeddings, {"a": ["zebra", "gnu"], "b": ["yak"]})
-    figure = hierarchy_grid([Hierarchy("n", "input", None, groups, None, None, ())]).figure
+    figure = hierarchy_grid([Hierarchy("n", "input", None, groups, None, None, ())])
     (axes,) = figure.axes
     assert not axes.axison
     assert [text.get_text() for text in axes.texts] == ["none of the 3 words\nof the groups\nis a single token"]
@@ -100,11 +99,11 @@ def test_long_names_and_foreign_letters(embeddings, tmp_path: Path) -> None:  # 
     groups = {"特定の単語": ("dog", "cow"), "general " * 12: ("to", "in")}
     measured = group_statistics(embeddings, groups)
     name = "organisation/" + "long-" * 20
-    axes = hierarchy_grid([Hierarchy(name, "input", None, measured, digit_norms(embeddings), None, ())])
-    assert save_figure(axes, tmp_path / "f.png")
+    figure = hierarchy_grid([Hierarchy(name, "input", None, measured, digit_norms(embeddings), None, ())])
+    assert save_figure(figure, tmp_path / "f.png")
     with pytest.warns(UserWarning, match="Glyph"):
-        axes.figure.draw_without_rendering()
-    title = axes.title.get_window_extent()
-    assert axes.figure.bbox.x0 < title.x0
-    assert title.x1 < axes.figure.axes[1].title.get_window_extent().x0
-    assert "…" in axes.get_title()
+        figure.draw_without_rendering()
+    left, right = (axes._left_title.get_window_extent() for axes in figure.axes)  # type: ignore[attr-defined]
+    assert figure.bbox.x0 < left.x0
+    assert left.x1 < right.x0
+    assert "…" in figure.axes[0].get_title(loc="left")

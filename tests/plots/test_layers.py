@@ -12,6 +12,7 @@ from embgeom.embeddings import EmbeddingScale
 from embgeom.errors import OptionError
 from embgeom.layers import LAYER_STATISTICS, LayerMeasure, LayerProfile, LayerStatistic, NullBand
 from embgeom.plots import statistics_by_depth
+from embgeom.plots.common import LABELS
 from embgeom.treelikeness import Spread
 
 
@@ -53,14 +54,15 @@ def test_lines_are_the_means(statistic: str) -> None:
     profile = made((4, 0, 2))
     axes = statistics_by_depth(profile, statistic=statistic)
     lines = {str(line.get_label()): line for line in axes.lines}
-    data = lines["model · gsm8k, 9 prompts"]
+    data = lines["prompts"]
     assert np.asarray(data.get_xdata()).tolist() == [0, 2, 4]
     assert np.asarray(data.get_ydata()).tolist() == [profile.at(layer, statistic).spread.mean for layer in (0, 2, 4)]
     for number, null in enumerate(profile.nulls):
         expected = [profile.at(layer, statistic).nulls[number].mean for layer in (0, 2, 4)]
         assert np.asarray(lines[f"null: {null}"].get_ydata()).tolist() == expected
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    assert axes.get_ylabel()
+    assert axes.get_ylabel() == LABELS[statistic]
+    assert axes.get_legend().get_title().get_text() == "some/model · gsm8k · 9 prompts"  # type: ignore[union-attr]
     assert len(axes.collections) == 2 + len(profile.nulls)
 
 

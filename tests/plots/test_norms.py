@@ -65,7 +65,7 @@ def test_band() -> None:
     never_seen = axes.lines[-1]
     assert set(never_seen.get_ydata()) == {result.never_seen.mean_norm}
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "never seen: mean norm of 20 types" in labels
+    assert "never seen: 20 types" in labels
 
 
 def test_draws_on_the_axes_given() -> None:
@@ -109,7 +109,7 @@ def test_grid(tmp_path: Path) -> None:
 def test_the_legend_names_what_is_drawn() -> None:
     single = frequency_norms(norms_of([2.0, 3.0]), counts_of([7, 0]), resamples=10)
     labels = [text.get_text() for text in mean_norm_by_frequency(single).get_legend().get_texts()]
-    assert labels == ["mean over fewer than 10 types", "never seen: norm of 1 type"]
+    assert labels == ["fewer than 10 types", "never seen: 1 type"]
     assert norm_grid([single]).subfigs[0].get_suptitle() == "embeddings:  Spearman ρ undefined"
 
 

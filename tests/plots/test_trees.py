@@ -36,7 +36,7 @@ def test_every_point_is_labelled_once(draw, method: str) -> None:  # type: ignor
     fit = cloud_fit(30, method)
     axes = draw(fit)
     assert sorted(text.get_text() for text in axes.texts) == sorted(fit.labels)
-    assert f"{fit.relative_additive_distortion:.3f}" in axes.get_title()
+    assert f"{fit.relative_additive_distortion:.3f}" in axes.get_title(loc="left")
     scattered = [dots for dots in axes.collections if isinstance(dots, PathCollection)]
     assert sum(len(dots.get_offsets()) for dots in scattered) == fit.nodes
 

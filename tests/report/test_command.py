@@ -62,8 +62,21 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, words: list[str], w
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no distributed package")
-def test_two_processes_write_what_one_writes(tmp_path: Path, words: list[str], whole: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param(("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"), id="torchrun"),
+        pytest.param(
+            ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
+            id="accelerate",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_two_processes_write_what_one_writes(
+    tmp_path: Path, words: list[str], whole: Path, launcher: tuple[str, ...]
+) -> None:
+    pytest.importorskip(launcher[1].partition(".")[0])
     done = run(*words, "--output", put_ruler(tmp_path), launcher=launcher)
     assert done.stdout.count("Report in") == 1
     assert files(tmp_path) == files(whole)
@@ -99,6 +112,17 @@ def test_failures_are_listed_and_the_status_is_1(
     assert "demo · nowhere.jsonl · input and 1 more: no such file or folder: nowhere.jsonl" in done.err
     assert "demo   one   input" in done.out
     assert "no such file or folder: nowhere.jsonl" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_only_the_first_of_several_processes_ends_with_status_1(
+    tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Launchers end all processes when one fails, and the first may be writing its page still."""
+    asked = ["--model", "nowhere/at-all", "--data", words[3], "--null", "none", "-q", "--output", tmp_path / "out"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert run_here(monkeypatch, *asked) == 1
+    monkeypatch.setattr(cli, "join_ranks", lambda: 1)
+    assert run_here(monkeypatch, *asked) == 0
 
 
 def test_a_sweep_from_a_file(

@@ -15,6 +15,7 @@ import pytest
 from embgeom.plots import sweep_overview
 from embgeom.report import REPORTED, Row, Sweep, rows_of, sweep, write_report
 from embgeom.report.markup import number, table, text
+from embgeom.report.words import NAMES
 from tests.report.made import put_ruler, write_prompts
 
 _VOID = {"meta", "link", "img", "br"}
@@ -143,9 +144,27 @@ def test_nulls_verdicts_and_ruler_are_there(made: tuple[Sweep, Page, Path]) -> N
     ]
     more = sum(p <= 0.05 for p in found_lower)
     assert f"Of 2 cells of embeddings, {more} are more tree-like than every null" in page.text
-    (beside,) = (own for caption, own in zip(page.captions, page.tables, strict=True) if "null clouds" in caption)
-    assert [shown for shown, _ in beside[0]] == ["cell", "statistic", "data", "permute", "spectrum", "largest p"]
-    assert len(beside) == 1 + 4 * 3
+    beside = {caption: own for caption, own in zip(page.captions, page.tables, strict=True) if "null clouds" in caption}
+    for (caption, own), name in zip(beside.items(), ("pooled_q", "mean_q", "relative_delta"), strict=True):
+        assert caption.startswith(f"{NAMES[name]} of the data")
+        assert [shown for shown, _ in own[0]] == ["cell", "data", "permute", "spectrum", "largest p"]
+        listed = {shown[0][0]: shown for shown in own[1:]}
+        for row in (row for row in rows_of(found) if row.error is None):
+            entry = row.of(name)
+            assert entry is not None
+            values = listed.pop(f"{row.model} · {row.data} · {row.layer}")[1:4]
+            assert [float(sort or "") for _, sort in values] == [entry.mean, *(null.mean for null in entry.nulls)]
+        assert not listed
+    (verdicts,) = (own for caption, own in zip(page.captions, page.tables, strict=True) if "or neither?" in caption)
+    by_cell = {
+        f"{cell.model} · {cell.data} · {cell.layer}": cell.result.calibration.verdict
+        for cell in found.cells
+        if cell.result and cell.result.calibration
+    }
+    assert [shown[0][0] for shown in verdicts[1:]] == list(by_cell)
+    for (shown, _), *against in verdicts[1:]:
+        for null, (word, _) in zip(("permute", "spectrum"), against, strict=True):
+            assert null in getattr(by_cell[shown], word)
     (spaces,) = (own for caption, own in zip(page.captions, page.tables, strict=True) if "Reference" in caption)
     assert spaces[1][0][0] == "random tree"
     assert spaces[1][1][0] == "0.000 ± 0.000"

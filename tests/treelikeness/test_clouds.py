@@ -114,6 +114,17 @@ def test_batch_of_float32_and_read_only(matrix: np.ndarray) -> None:
     assert found.point_q[:20] == pytest.approx(tree_likeness(narrow[:20]).point_q)
 
 
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-530, 2.0**530, 2.0**1000])
+@pytest.mark.parametrize("size", [20, 201])
+def test_no_square_leaves_the_range_of_float64(scale: float, size: int) -> None:
+    """A power of two changes no digit of any statistic, however large; small clouds and clouds that are sampled."""
+    points, rows, offsets = cloud(size, 5, 1), np.arange(size), np.array([0, size])
+    one, other = (measure_clouds(vectors, rows, offsets, quadruples=5000) for vectors in (points, points * scale))
+    for name in STATISTICS:
+        assert other.statistics[name] == pytest.approx(one.statistics[name], rel=1e-12)
+    assert other.diameter / scale == pytest.approx(one.diameter, rel=1e-12)
+
+
 def test_equal_points_have_no_value() -> None:
     points = np.concatenate([np.ones((5, 3)), cloud(5, 3, 0)])
     for metric in ("euclidean", "angular"):

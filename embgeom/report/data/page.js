@@ -18,3 +18,12 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+// On paper nothing is folded.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const each of folded) each.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of folded) each.open = false;
+});

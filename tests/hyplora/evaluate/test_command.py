@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from embgeom import cli
 from hyplora.answers import extract_number
 from hyplora.evaluate import Evaluation, run
 from hyplora.evaluate.__main__ import main
+from hyplora.train import resolve
+from hyplora.train.contamination import ContaminationReport
+from hyplora.train.settings import to_yaml
 
 
 class Outcome:
@@ -110,6 +114,69 @@ def test_contamination(command: Any, assets: Path, tmp_path: Path) -> None:
     assert "clean accuracy" in done.out
     assert "clean accuracy" not in clean_only.out
     assert "only questions that are not in the training data" in clean_only.out
+
+
+@pytest.fixture
+def trained(adapter: Path, tmp_path: Path) -> Any:
+    """Return an adapter with the settings of a training beside it, as hyplora.train leaves them."""
+
+    def trained(data: object, excluded: tuple[int, ...] = ()) -> Path:
+        folder = tmp_path / "trained"
+        shutil.copytree(adapter, folder)
+        (folder / "training.yaml").write_text(to_yaml(resolve({"data": str(data), "model": "demo"})))
+        ContaminationReport(excluded=excluded).save(folder / "contamination.json")
+        return folder
+
+    return trained
+
+
+@pytest.mark.usefixtures("oracle")
+def test_questions_are_compared_with_what_the_adapter_learned(
+    command: Any, trained: Any, assets: Path, tmp_path: Path
+) -> None:
+    data = assets / "data" / "math_train"
+    records = json.loads((data / "train.json").read_text())
+    clean = json.loads((assets / "data" / "heldout_not_in_math_train.json").read_text())["indices"]["mawps"]
+    words = ["--tasks", "mawps", "arithmetic", "--data-root", assets / "data", "-q", "--json", tmp_path / "out.json"]
+    folder = trained(data)
+    done = command("--adapter", folder, *words, "--exclude-contaminated")
+    assert (done.code, done.err) == (0, "")
+    evaluation = load(tmp_path / "out.json")
+    first = evaluation.tasks[0]
+    assert (first.scored.questions, evaluation.training_data) == (len(clean), str(data))
+    assert first.contamination is not None
+    assert list(first.contamination.clean) == clean
+    assert evaluation.remarks == (
+        "arithmetic: not compared: numbers are masked to compare, and it is nothing but numbers",
+    )
+    assert evaluation.remarks[0] in done.out
+    # a training that left the records out has nothing in common with the questions
+    ContaminationReport(excluded=tuple(range(len(records)))).save(folder / "contamination.json")
+    assert command("--adapter", folder, *words).code == 0
+    found = load(tmp_path / "out.json").tasks[0].contamination
+    assert found is not None
+    assert (found.same, found.training_questions) == ((), 0)
+    assert command("--adapter", folder, *words, "--training-data", "none").code == 0
+    assert load(tmp_path / "out.json").tasks[0].contamination is None
+
+
+@pytest.mark.usefixtures("oracle")
+def test_training_data_that_are_not_here_are_named(command: Any, trained: Any, tmp_path: Path) -> None:
+    folder = trained("/gone/mine.jsonl")
+    words = ["--adapter", folder, "--limit", 2, "-q"]
+    done = command(*words)
+    assert done.code == 0
+    assert "not compared with /gone/mine.jsonl, which the adapter was trained on: not found here" in done.out
+    refused = command(*words, "--exclude-contaminated")
+    assert refused.code == 1
+    assert refused.err.startswith("error: --exclude-contaminated needs --training-data, to compare with; not compared")
+
+
+@pytest.mark.usefixtures("oracle")
+def test_the_built_in_problems_are_disjoint_by_construction(command: Any, trained: Any) -> None:
+    done = command("--adapter", trained("arithmetic"), "--limit", 2, "-q")
+    assert done.code == 0
+    assert done.out.startswith("arithmetic: its problems have other pairs of numbers than those to train on")
 
 
 def test_likelihood(command: Any, assets: Path, tmp_path: Path) -> None:

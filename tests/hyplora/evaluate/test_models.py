@@ -139,6 +139,15 @@ def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
     assert "has embeddings of 64 tokens, and its tokenizer knows ids up to 3071" in message(model=folder)
 
 
+def test_the_tokenizer_that_does_not_fit_may_be_the_adapter_s(adapter: Path, tmp_path: Path) -> None:
+    tiny.saved_llama(tmp_path / "small")
+    trained = shutil.copytree(adapter, tmp_path / "trained")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL_DIR / name, trained)
+    said = message(model=tmp_path / "small", adapter=trained)
+    assert f"64 tokens, and the tokenizer of adapter {str(trained)!r} knows ids up to 3071" in said
+
+
 def test_adapters_that_are_none(adapter: Path, tmp_path: Path) -> None:
     assert "there is no such folder" in message(adapter=tmp_path / "none")
     assert "has no adapter_config.json; give the folder that a training saved" in message(adapter=tmp_path)

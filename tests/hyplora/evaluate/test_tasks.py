@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from embgeom.corpus import DATASETS
 from embgeom.corpus.hub import HubRecords
 from embgeom.errors import CorpusError, OptionError
+from hyplora.arithmetic import arithmetic_problems
 from hyplora.evaluate import TASKS, load_task, tasks
 from hyplora.evaluate.originals import ORIGINALS, from_original
 
@@ -50,6 +52,24 @@ def test_the_built_in_task() -> None:
         assert question.is_right(question.extract(question.record.output))
         assert not question.is_right(question.extract(""))
         assert question.extract("I do not know") is None
+
+
+def test_the_built_in_test_is_distinct_and_was_never_trained_on() -> None:
+    """Read from the texts alone, which is what a model is given."""
+
+    def pair(text: str) -> tuple[bool, str, str]:
+        a, b = re.findall(r"\d+", text)
+        return bool(re.search(r"gets|another|Monday", text)), a, b
+
+    for seed in (0, 1):
+        asked = [
+            pair(question.record.question) for question in load_task("arithmetic", limit=1000, seed=seed).questions
+        ]
+        assert len(asked) == len(set(asked)) == 122
+        learned = {pair(problem["instruction"]) for problem in arithmetic_problems("train", 10_000, seed=seed)}
+        held = {pair(problem["instruction"]) for problem in arithmetic_problems("validation", 120, seed=seed)}
+        assert len(learned) == 648
+        assert not set(asked) & (learned | held)
 
 
 def test_limit_and_environment(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

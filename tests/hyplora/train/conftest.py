@@ -46,8 +46,10 @@ def small(problems: Path, tmp_path: Path) -> Any:
 def train_small(small: Any) -> Any:
     """Train for four steps, with other options where they are named."""
 
-    def run(*, resume: bool = False, overwrite: bool = False, **given: Any) -> TrainingSummary:
-        return train(small(**given), resume=resume, overwrite=overwrite)
+    def run(
+        *, resume: bool = False, overwrite: bool = False, announce: Any = lambda line: None, **given: Any
+    ) -> TrainingSummary:
+        return train(small(**given), resume=resume, overwrite=overwrite, announce=announce)
 
     return run
 
