@@ -16,17 +16,91 @@ the rank's, (N,) one number per token.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hyplora._radial import arsinh_exp, log_cosh, log_sinhc, over_sinhc, tanhc, xcothx
 
-__all__ = ["Gated", "Slopes", "gated", "gram_of", "slopes", "wide_dtype"]
+__all__ = [
+    "Gated",
+    "Inputs",
+    "Options",
+    "Slopes",
+    "add_multiples",
+    "gated",
+    "gram_of",
+    "largest_mu",
+    "norms",
+    "slopes",
+    "value_of",
+    "weigh",
+    "wide_dtype",
+    "with_room",
+]
 
 # Where B h = 0 the gate is its limit, s e^μ, and that can overflow. μ stops at this, far enough from the end of the
 # range for the gate's square, and for g h in the dtype of the products. Where B h ≠ 0, g is what it is.
 _LARGEST_MU = {torch.float64: 345.0, torch.float32: 69.0, torch.bfloat16: 40.0, torch.float16: 9.0}
+
+
+class Options(NamedTuple):
+    """What of the map is no tensor.
+
+    Attributes
+    ----------
+    form : str
+    scaling : float
+        LoRA's alpha / r.
+    dtype : torch.dtype
+        That of the products.
+    K_start, c_start : float or None
+        See :func:`value_of`.
+    """
+
+    form: str
+    scaling: float
+    dtype: torch.dtype
+    K_start: float | None
+    c_start: float | None
+
+
+class Inputs(NamedTuple):
+    """What the numbers of the tokens are made of.
+
+    Attributes
+    ----------
+    u, norm : Tensor
+        A x (N, r), without the time column, and ‖x‖ (N,).
+    column : Tensor or None
+        a (r,) of the form ``time``.
+    gram : Tensor
+        :func:`gram_of` B.
+    K, c : Tensor or None
+        See :func:`value_of`.
+    size : Tensor or None
+        A factor that goes with :func:`weigh`'s result.
+    """
+
+    u: Tensor
+    norm: Tensor
+    column: Tensor | None
+    gram: Tensor
+    K: Tensor | None
+    c: Tensor | None
+    size: Tensor | None
+
+
+def value_of(tensor: Tensor | None, start: float | None, like: Tensor) -> Tensor:
+    """Return start · exp(tensor) as a tensor () like another; where one of the two is None, it is the other."""
+    if tensor is None:
+        return torch.full((), float(start), dtype=like.dtype, device=like.device)  # type: ignore[arg-type]
+    tensor = tensor.to(device=like.device, dtype=like.dtype).reshape(())
+    return tensor if start is None else start * tensor.exp()
+
+
+_CHUNK = 2**19  # numbers, of which a float32 copy stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -60,8 +134,10 @@ class Slopes:
 
     Attributes
     ----------
+    weighted : Tensor
+        What :func:`weigh` returns: the product with it is the larger part of B's gradient.
     rank : Tensor
-        By A x, (N, r).
+        By A x, (N, r), in the dtype of the products.
     pull : Tensor
         By x along x, (N,): the gradient by x is ``rank @ A + pull · x``.
     outer : Tensor
@@ -72,6 +148,7 @@ class Slopes:
         By log K and log c, of no dimension.
     """
 
+    weighted: Tensor
     rank: Tensor
     pull: Tensor
     outer: Tensor
@@ -80,13 +157,38 @@ class Slopes:
     log_scale: Tensor
 
 
-def gated(
-    form: str, u: Tensor, norm: Tensor, column: Tensor | None, gram: Tensor, K: Tensor, c: Tensor, dtype: torch.dtype
-) -> Gated:
-    """Return h and g from u = A x (N, r), ‖x‖ (N,), a (r,) and :func:`gram_of` B.
+def norms(x: Tensor) -> Tensor:
+    """Return ‖x‖ (N,) of x (N, d); float32 for 16 bits."""
+    if x.element_size() > 2:
+        return torch.linalg.vector_norm(x, dim=-1)
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+    # On a CPU that call would first copy all of x.
+    return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in x.split(_rows(x))])
 
-    ``dtype`` is that of the products, in which g h must be finite.
-    """
+
+def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
+    """Add to each row of ``to`` (N, d) that of x times a number (N,), without a converted copy of all of x."""
+    numbers = numbers.to(to.dtype).unsqueeze(-1)
+    if x.dtype == to.dtype or x.device.type != "cpu" or torch.compiler.is_compiling():
+        to.addcmul_(x, numbers)
+        return
+    for part, chunk, some in zip(*(each.split(_rows(x)) for each in (to, x, numbers)), strict=True):
+        part.addcmul_(chunk.to(to.dtype), some)
+
+
+def _rows(x: Tensor) -> int:
+    return max(1, _CHUNK // max(1, int(x.shape[-1])))
+
+
+def weigh(options: Options, inputs: Inputs) -> Tensor:
+    """Return scaling · g h (N, r) or (N, r + 1) of every token, of which B makes the output: in the products' dtype."""
+    return _weighted(options, gated(options, inputs), inputs.size)
+
+
+def gated(options: Options, inputs: Inputs) -> Gated:
+    """Return h and g."""
+    u, norm, column, gram, K, c = _wide(options, inputs)
     s = K.sqrt()
     theta = norm / (c * s)
     hidden = u
@@ -94,25 +196,27 @@ def gated(
         hidden = column + (tanhc(theta) / (c * s)).unsqueeze(-1) * u
         time = (hidden.square().sum(-1) + torch.exp(-2.0 * log_cosh(theta))).sqrt()
         hidden = torch.cat((time.unsqueeze(-1), hidden), dim=-1)
-    square, product = _square(hidden, gram, dtype)
-    if form == "simplified":
+    square, product = _square(hidden, gram, options.dtype)
+    if options.form == "simplified":
         f = 2.0 * c / (c * c + K * norm.square())
         return Gated(hidden, f / (1.0 + s * (f * f * square + K).sqrt()), f, square, product)
-    mu = log_cosh(theta) if form == "time" else log_sinhc(theta) - torch.log(c * s)
+    mu = log_cosh(theta) if options.form == "time" else log_sinhc(theta) - torch.log(c * s)
     psi = arsinh_exp(mu + 0.5 * torch.log(square))
-    limit = torch.exp(_stopped(mu, hidden, s, dtype))
+    limit = torch.exp(_stopped(mu, hidden, s, options.dtype))
     return Gated(hidden, s * torch.where(square == 0.0, limit, psi * square.rsqrt()), psi, square, product)
 
 
-def slopes(
-    form: str, upstream: Tensor, scaling: float, u: Tensor, norm: Tensor, K: Tensor, c: Tensor, found: Gated
-) -> Slopes:
+def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
     """Return the derivatives, given ``upstream``: the loss's by scaling · g h, (N, r) or (N, r + 1)."""
+    form = options.form
+    found = gated(options, inputs)
+    u, norm, _, gram, K, c = _wide(options, inputs)
+    upstream = upstream.to(gram.dtype)
     s = K.sqrt()
     R = c * s
     theta = norm / R
     h, g, square = found.hidden, found.gain, found.square
-    scaled = scaling * g
+    scaled = options.scaling * g
     loss = (upstream * h).sum(-1) * scaled  # dL/d log g, the gate's own share
     if form == "simplified":
         f = found.psi
@@ -155,14 +259,33 @@ def slopes(
         log_curvature = 0.5 * (log_scale + loss)
     else:
         by_u = by_hidden
-    return Slopes(by_u, pull, outer, by_column, log_curvature.sum(), log_scale.sum())
+    weighted = _weighted(options, found, inputs.size)
+    return Slopes(weighted, by_u.to(options.dtype), pull, outer, by_column, log_curvature.sum(), log_scale.sum())
+
+
+def _wide(options: Options, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor, Tensor]:
+    u, norm, column, gram, K, c, _ = inputs
+    wide = gram.dtype
+    column = None if column is None else column.to(wide)
+    K, c = value_of(K, options.K_start, gram), value_of(c, options.c_start, gram)
+    return u.to(wide), norm.to(wide), column, gram, K, c
+
+
+def _weighted(options: Options, found: Gated, size: Tensor | None) -> Tensor:
+    factor = options.scaling * found.gain if size is None else options.scaling * found.gain * size
+    return (factor.unsqueeze(-1) * found.hidden).to(options.dtype)
 
 
 def _stopped(mu: Tensor, hidden: Tensor, s: Tensor, dtype: torch.dtype) -> Tensor:
+    most = largest_mu(dtype, mu.dtype)
     if dtype == torch.float16:
-        room = _LARGEST_MU[dtype] - torch.log1p(s * torch.linalg.vector_norm(hidden, dim=-1))
-        return torch.minimum(mu, room)
-    return mu.clamp(max=min(_LARGEST_MU[dtype], 345.0 if mu.dtype == torch.float64 else 40.0))
+        return torch.minimum(mu, most - torch.log1p(s * torch.linalg.vector_norm(hidden, dim=-1)))
+    return mu.clamp(max=most)
+
+
+def largest_mu(dtype: torch.dtype, wide: torch.dtype) -> float:
+    """Return where μ stops if B h = 0; with float16, what log(1 + s ‖h‖) is yet to be taken from."""
+    return _LARGEST_MU[dtype] if wide == torch.float64 else min(_LARGEST_MU[dtype], 40.0)
 
 
 def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
@@ -174,11 +297,16 @@ def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
     loose on what rounding left of B h.
     """
     b = B.to(wide)
-    room = 8.0 * torch.finfo(wide).eps
     if dtype == torch.float64:
+        room = 8.0 * torch.finfo(wide).eps
         return torch.cat((torch.linalg.qr(b, mode="r").R, torch.diag(room * torch.linalg.vector_norm(b, dim=0))))
-    gram = b.mT @ b
-    return gram + torch.diag(gram.diagonal() * room)
+    return with_room(b.mT @ b)
+
+
+def with_room(gram: Tensor) -> Tensor:
+    """Add to the diagonal what rounding may have taken; in place."""
+    gram.diagonal().mul_(1.0 + 8.0 * torch.finfo(gram.dtype).eps)
+    return gram
 
 
 def _square(hidden: Tensor, gram: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

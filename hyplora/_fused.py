@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hyplora._forms import gated, gram_of, slopes, wide_dtype
+from hyplora import _forms
+from hyplora._forms import Inputs, Options, gated, wide_dtype
 
 __all__ = ["HyperbolicDelta", "gate_of"]
 
-_CHUNK = 2**19  # numbers, of which a float32 copy stays in a core's cache
-
 
 class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
-    """Δ = scaling · g · B h, of x (..., d), A, B, and K (), c () in :func:`wide_dtype`; products are in ``dtype``.
+    """Δ = scaling · g · B h, of x (..., d), A, B, and the tensors that ``options`` makes K and c of, if any.
 
     Forward keeps x, A, B, u = A x and ‖x‖. Whatever else backward needs is no wider than the rank and is made again.
-    Beyond LoRA's four wide products, x is read once for its norm and once for its share in the gradient by x.
+    Beyond LoRA's four wide products, x is read once for its norm and once for its share in the gradient by x. What is
+    no wider than the rank is done by compiled loops on a CPU, by Triton on a GPU, or by tensors: see ``_engine``.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, A: Tensor, B: Tensor, K: Tensor, c: Tensor, form: str, scaling: float, dtype: torch.dtype
+        ctx: Any, x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options
     ) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with _as_they_are(x):
+            dtype = options.dtype
+            engine = _engine(x, A, B, dtype)
             cast = x.to(dtype)
-            u, norm = _project(x.reshape(-1, x.shape[-1]), cast.reshape(-1, x.shape[-1]), A, form)
-            wide = wide_dtype(dtype, x.device)
-            gram = gram_of(B, wide, dtype)
-            found = gated(form, u.to(wide), norm.to(wide), _time(A, form, wide), gram, K, c, dtype)
-            size = _size(B, dtype)
-            weighted = (_times(scaling * found.gain, size).unsqueeze(-1) * found.hidden).to(dtype)
+            inputs = _inputs(engine, options, x, cast, A, B, K, c)
+            weighted = engine.weigh(options, inputs)
             # LoRA would keep its converted copy of x; the narrower of the two will do.
             kept = x if x.element_size() <= cast.element_size() else cast
-            ctx.save_for_backward(kept, A, B, K, c, u, norm, gram)
-            ctx.form, ctx.scaling, ctx.dtype, ctx.x_dtype = form, scaling, dtype, x.dtype
+            ctx.save_for_backward(kept, A, B, K, c, inputs.u, inputs.norm, inputs.gram)
+            ctx.options, ctx.x_dtype = options, x.dtype
             # Shaped before the product, whose result is then no view: autograd adds in place to what is no view.
-            return weighted.reshape(*x.shape[:-1], B.shape[1]) @ _divided(B, size).to(dtype).mT
+            return weighted.reshape(*x.shape[:-1], B.shape[1]) @ _divided(B, inputs.size).to(dtype).mT
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -46,80 +45,100 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError("HypLoRA's map can be differentiated once; it was asked for with create_graph=True")
         x, A, B, K, c, u, norm, gram = ctx.saved_tensors
-        form, scaling, dtype = ctx.form, ctx.scaling, ctx.dtype
+        options, wanted = ctx.options, ctx.needs_input_grad
+        dtype, form = options.dtype, options.form
         by_x = by_A = by_B = by_K = by_c = None
-        with torch.autocast(x.device.type, enabled=False):
-            wide = gram.dtype
-            u, norm = u.to(wide), norm.to(wide)
+        with _as_they_are(x):
+            engine = _engine(x, A, B, dtype)
+            tokens = x.reshape(-1, x.shape[-1])
             upstream = upstream.reshape(-1, upstream.shape[-1]).to(dtype)
-            found = gated(form, u, norm, _time(A, form, wide), gram, K, c, dtype)
-            slope = slopes(form, (upstream @ B.to(dtype)).to(wide), scaling, u, norm, K, c, found)
-            rank = slope.rank.to(dtype)
-            if ctx.needs_input_grad[2]:
-                size = _size(B, dtype)
-                weighted = (_times(scaling * found.gain, size).unsqueeze(-1) * found.hidden).to(dtype)
-                by_B = _divided((upstream.mT @ weighted).to(B.dtype), size)
-                by_B = by_B.addmm(_divided(B, size), _times(slope.outer, size).to(B.dtype))
-            if ctx.needs_input_grad[1]:
-                by_A = (rank.mT @ x.reshape(-1, x.shape[-1]).to(dtype)).to(A.dtype)
+            inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
+            slope = engine.slopes(options, inputs, upstream @ B.to(dtype))
+            if wanted[2]:
+                by_B = _by_B(upstream, slope.weighted, slope.outer, B, inputs.size)
+            if wanted[1]:
+                by_A = (slope.rank.mT @ tokens.to(dtype)).to(A.dtype)
                 if slope.column is not None:
                     by_A = torch.cat((slope.column.to(A.dtype).unsqueeze(-1), by_A), dim=-1)
-            if ctx.needs_input_grad[0]:
-                lead = x.shape[:-1]
-                by_x = rank.reshape(*lead, A.shape[0]) @ _space(A, form).to(dtype)
-                _add_multiples(by_x, x, slope.pull.to(dtype).reshape(*lead, 1))
+            if wanted[0]:
+                by_x = slope.rank.reshape(*x.shape[:-1], A.shape[0]) @ _space(A, form).to(dtype)
+                engine.add_multiples(by_x.view(tokens.shape), tokens, slope.pull)
                 by_x = by_x.to(ctx.x_dtype)
-            if ctx.needs_input_grad[3]:
-                by_K = slope.log_curvature / K
-            if ctx.needs_input_grad[4]:
-                by_c = slope.log_scale / c
-        return by_x, by_A, by_B, by_K, by_c, None, None, None
+            if wanted[3]:
+                by_K = _by_number(slope.log_curvature, K, options.K_start)
+            if wanted[4]:
+                by_c = _by_number(slope.log_scale, c, options.c_start)
+        return by_x, by_A, by_B, by_K, by_c, None
 
 
-def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor, c: Tensor, form: str, dtype: torch.dtype) -> Tensor:
-    """Return g (N,) of x (N, d)."""
-    with torch.autocast(x.device.type, enabled=False):
-        u, norm = _project(x, x.to(dtype), A, form)
-        wide = wide_dtype(dtype, x.device)
-        column = _time(A, form, wide)
-        return gated(form, u.to(wide), norm.to(wide), column, gram_of(B, wide, dtype), K, c, dtype).gain
+def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options) -> Tensor:
+    """Return g (...) of x (..., d)."""
+    with _as_they_are(x):
+        return gated(options, _inputs(_forms, options, x, x.to(options.dtype), A, B, K, c)).gain.reshape(x.shape[:-1])
+
+
+def _inputs(
+    engine: Any,
+    options: Options,
+    x: Tensor,
+    cast: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: Tensor | None,
+    c: Tensor | None,
+) -> Inputs:
+    dtype = options.dtype
+    x, cast = x.reshape(-1, x.shape[-1]), cast.reshape(-1, x.shape[-1])
+    u = cast @ _space(A, options.form).to(dtype).mT
+    norm = engine.norms(cast if cast.element_size() >= x.element_size() else x)
+    gram = engine.gram_of(B, wide_dtype(dtype, x.device), dtype)
+    return Inputs(u, norm, _time(A, options.form), gram, K, c, _size(B, dtype))
+
+
+def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
+    """Return the module that does the work on the tokens' own numbers."""
+    if torch.compiler.is_compiling() or dtype == torch.float64:
+        return _forms
+    # Others, such as fake tensors, have no memory that a kernel could read.
+    if not all(type(each) in (Tensor, nn.Parameter) for each in (x, A, B)):
+        return _forms
+    if x.device.type == "cpu":
+        from hyplora.kernels import cpu
+
+        return cpu
+    from hyplora.kernels import gpu
+
+    return gpu if x.is_cuda and gpu.available() else _forms
+
+
+def _as_they_are(x: Tensor) -> AbstractContextManager[Any]:
+    """Return a context in which autocast converts nothing."""
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _space(A: Tensor, form: str) -> Tensor:
     return A[:, 1:] if form == "time" else A
 
 
-def _time(A: Tensor, form: str, wide: torch.dtype) -> Tensor | None:
-    return A[:, 0].to(wide) if form == "time" else None
+def _time(A: Tensor, form: str) -> Tensor | None:
+    return A[:, 0] if form == "time" else None
 
 
-def _project(x: Tensor, cast: Tensor, A: Tensor, form: str) -> tuple[Tensor, Tensor]:
-    """Return A x (N, r), without the time column, and ‖x‖ (N,)."""
-    wider = cast if cast.element_size() >= x.element_size() else x
-    return cast @ _space(A, form).to(cast.dtype).mT, _norm(wider)
+def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor:
+    """Return the derivative by the tensor of which :func:`hyplora._forms.value_of` makes the number."""
+    slope = log_slope / tensor.to(log_slope) if start is None else log_slope
+    return slope.to(tensor).reshape(tensor.shape)
 
 
-def _norm(x: Tensor) -> Tensor:
-    if x.element_size() > 2:
-        return torch.linalg.vector_norm(x, dim=-1)
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
-        return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
-    # On a CPU that call would first copy all of x.
-    return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in x.split(_rows(x))])
-
-
-def _add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
-    """Add to each row of ``to`` that of x times a number, without a converted copy of all of x."""
-    if x.dtype == to.dtype or x.device.type != "cpu" or torch.compiler.is_compiling():
-        to.addcmul_(x, numbers)
-        return
-    flat = [each.reshape(-1, each.shape[-1]) for each in (to, x, numbers)]
-    for part, chunk, some in zip(*(each.split(_rows(x)) for each in flat), strict=True):
-        part.addcmul_(chunk.to(to.dtype), some)
-
-
-def _rows(x: Tensor) -> int:
-    return max(1, _CHUNK // max(1, int(x.shape[-1])))
+def _by_B(upstream: Tensor, weighted: Tensor, outer: Tensor, B: Tensor, size: Tensor | None) -> Tensor:
+    outer = _times(outer, size).to(B.dtype)
+    if B.device.type == "cpu" and upstream.dtype == torch.float32:
+        # MKL multiplies float32 a quarter faster this way round, oneDNN bfloat16 the other.
+        product = _divided((weighted.mT @ upstream).to(B.dtype), size)
+        return product.addmm_(outer, _divided(B, size).mT).mT
+    product = _divided((upstream.mT @ weighted).to(B.dtype), size)
+    return product.addmm_(_divided(B, size), outer)
 
 
 def _size(B: Tensor, dtype: torch.dtype) -> Tensor | None:

@@ -31,27 +31,35 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from torch import Tensor
 
-from hyplora._forms import wide_dtype
+from hyplora._forms import Options
 from hyplora._fused import HyperbolicDelta, gate_of
 
-__all__ = ["Form", "gate", "hyperbolic_delta"]
+__all__ = ["Form", "Learned", "gate", "hyperbolic_delta"]
 
 Form = Literal["space", "time", "simplified"]
+_FORMS = get_args(Form)
+
+
+class Learned(NamedTuple):
+    """The number start · exp(weight), positive whatever the weight, () or (1,), is; the gradient is by the weight."""
+
+    weight: Tensor
+    start: float
 
 
 def hyperbolic_delta(
     x: Tensor,
     A: Tensor,
     B: Tensor,
-    K: float | Tensor,
+    K: float | Tensor | Learned,
     *,
     form: Form = "space",
-    norm_scale: float | Tensor = 1.0,
+    norm_scale: float | Tensor | Learned = 1.0,
     scaling: float = 1.0,
 ) -> Tensor:
     """Return scaling · logmap0(LLR(BA, expmap0(x / norm_scale))), what the adapter adds to its layer's output.
@@ -63,7 +71,8 @@ def hyperbolic_delta(
     A, B : Tensor
         The low-rank factors (r, d) and (k, r); in the form ``time`` (r, d + 1) and (k, r + 1), time first.
     K : float or Tensor
-        The curvature is -1/K; positive. A tensor has one element, shape () or (1,), and may require a gradient.
+        The curvature is -1/K; positive. A tensor has one element, shape () or (1,), and may require a gradient. A
+        :class:`Learned` is one that is made of its weight where it is used.
     form : {"space", "time", "simplified"}
         See the module's text.
     norm_scale : float or Tensor
@@ -101,20 +110,19 @@ def hyperbolic_delta(
 
     The map is differentiable once. Asking for its gradient with ``create_graph=True`` raises a ``RuntimeError``.
     """
-    dtype, curvature, scale = _checked(x, A, B, K, form, norm_scale)
     if not isinstance(scaling, Real) or not math.isfinite(scaling):
         raise ValueError(f"scaling must be a finite number, not {scaling!r}")
-    return cast(Tensor, HyperbolicDelta.apply(x, A, B, curvature, scale, form, float(scaling), dtype))
+    return cast(Tensor, HyperbolicDelta.apply(x, A, B, *_checked(x, A, B, K, form, norm_scale, float(scaling))))
 
 
 def gate(
     x: Tensor,
     A: Tensor,
     B: Tensor,
-    K: float | Tensor,
+    K: float | Tensor | Learned,
     *,
     form: Form = "space",
-    norm_scale: float | Tensor = 1.0,
+    norm_scale: float | Tensor | Learned = 1.0,
 ) -> Tensor:
     """Return the gate g of every token, with which Δ = scaling · g · B A x.
 
@@ -131,17 +139,23 @@ def gate(
     Tensor
         (...), float32, float64 where A is; not differentiable.
     """
-    dtype, curvature, scale = _checked(x, A, B, K, form, norm_scale)
+    curvature, scale, options = _checked(x, A, B, K, form, norm_scale)
     with torch.no_grad():
-        gain = gate_of(x.reshape(-1, x.shape[-1]), A, B, curvature, scale, form, dtype)
-    return gain.to(torch.float64 if dtype == torch.float64 else torch.float32).reshape(x.shape[:-1])
+        gain = gate_of(x, A, B, curvature, scale, options)
+    return gain.to(torch.float64 if options.dtype == torch.float64 else torch.float32)
 
 
 def _checked(
-    x: Tensor, A: Tensor, B: Tensor, K: float | Tensor, form: str, norm_scale: float | Tensor
-) -> tuple[torch.dtype, Tensor, Tensor]:
-    if form not in get_args(Form):
-        raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(get_args(Form))}")
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: float | Tensor | Learned,
+    form: str,
+    norm_scale: float | Tensor | Learned,
+    scaling: float = 1.0,
+) -> tuple[Tensor | None, Tensor | None, Options]:
+    if form not in _FORMS:
+        raise ValueError(f"unknown form {form!r}; choose one of: {', '.join(_FORMS)}")
     for name, given in (("x", x), ("A", A), ("B", B)):
         if not given.is_floating_point():
             raise ValueError(f"{name} must be of a floating dtype, not {given.dtype}")
@@ -161,15 +175,19 @@ def _checked(
     device = x.device.type
     if dtype != torch.float64 and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-    wide = wide_dtype(dtype, x.device)
-    return dtype, _number("K", K, wide, x.device), _number("norm_scale", norm_scale, wide, x.device)
+    curvature, K_start = _number("K", K)
+    scale, c_start = _number("norm_scale", norm_scale)
+    return curvature, scale, Options(form, scaling, dtype, K_start, c_start)
 
 
-def _number(name: str, value: float | Tensor, wide: torch.dtype, device: torch.device) -> Tensor:
+def _number(name: str, value: float | Tensor | Learned) -> tuple[Tensor | None, float | None]:
+    """Return what :func:`hyplora._forms.value_of` makes the number of."""
+    if isinstance(value, Learned):
+        return value
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ValueError(f"{name} must be one number, not a tensor of shape {tuple(value.shape)}")
-        return value.to(device=device, dtype=wide).reshape(())
+        return value, None
     if not isinstance(value, Real) or isinstance(value, bool) or not (float(value) > 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be positive and finite, not {value!r}")
-    return torch.full((), float(value), dtype=wide, device=device)
+    return None, float(value)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from hyplora.config import HypLoraConfig, HypLoraError
-from hyplora.gate import gate, hyperbolic_delta
+from hyplora.gate import Learned, gate, hyperbolic_delta
 
 __all__ = ["NO_MERGE", "Factor", "HypLoraLinear", "Positive", "is_linear"]
 
@@ -23,15 +23,21 @@ NO_MERGE = (
 )
 
 
+def _read(module: Factor | Positive) -> Tensor:
+    # FSDP takes the weight apart again when the call ends; what has been read must not go with it. The attributes are
+    # those of modules that FSDP2 and FSDP1 manage; FSDP2 gives a module a class of its own.
+    sharded = hasattr(type(module), "unshard") or module._is_fsdp_managed_module
+    return module.weight.clone() if sharded else module.weight
+
+
 class Factor(nn.Linear):  # type: ignore[misc]
     """A low-rank factor. Calling it returns its weight, so that wrappers of modules learn that the weight is in use."""
 
+    _is_fsdp_managed_module = False
+
     def forward(self) -> Tensor:  # type: ignore[override]
         """Return the weight (out, in)."""
-        # FSDP takes the weight apart again when the call ends; what has been read must not go with it. The attributes
-        # are those of modules that FSDP2 and FSDP1 manage.
-        sharded = hasattr(self, "unshard") or getattr(self, "_is_fsdp_managed_module", False)
-        return self.weight.clone() if sharded else self.weight
+        return _read(self)
 
 
 class Positive(nn.Module):  # type: ignore[misc]
@@ -40,6 +46,8 @@ class Positive(nn.Module):  # type: ignore[misc]
     One element and not none, because FSDP takes no parameters of shape (); called ``weight``, because the policy by
     which PEFT wraps for FSDP looks for modules that have one.
     """
+
+    _is_fsdp_managed_module = False
 
     def __init__(self, start: float, *, learn: bool) -> None:
         super().__init__()
@@ -50,8 +58,10 @@ class Positive(nn.Module):  # type: ignore[misc]
         else:
             self.register_buffer("weight", weight)
 
-    def forward(self) -> Tensor:
-        """Return the number, float32 (1,)."""
+    def forward(self, *, for_map: bool = False) -> Tensor | Learned:
+        """Return it, float32 (1,); with ``for_map``, what the map makes it of."""
+        if for_map:
+            return Learned(_read(self), self.start)
         return self.start * self.weight.to(torch.promote_types(self.weight.dtype, torch.float32)).exp()
 
     def extra_repr(self) -> str:
@@ -139,7 +149,8 @@ class HypLoraLinear(nn.Module, LoraLayer):  # type: ignore[misc]
             return result
         for name in self.active_adapters:
             if name in self.lora_A:
-                result = result + self.delta(x, name)
+                delta = self.delta(x, name)  # nobody else's, so that the sum may take its place
+                result = delta.add_(result) if delta.dtype == result.dtype else result + delta
         return result.to(dtype)
 
     def delta(self, x: Tensor, adapter_name: str) -> Tensor:
@@ -155,9 +166,9 @@ class HypLoraLinear(nn.Module, LoraLayer):  # type: ignore[misc]
         return {
             "A": self.lora_A[name](),
             "B": self.lora_B[name](),
-            "K": self.lora_curvature[name](),
+            "K": self.lora_curvature[name](for_map=True),
             "form": self.form[name],
-            "norm_scale": self.lora_norm_scale[name](),
+            "norm_scale": self.lora_norm_scale[name](for_map=True),
         }
 
     def merge(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -1,0 +1,8 @@
+"""The same numbers faster: one pass over the tokens in place of dozens.
+
+:mod:`hyplora.kernels.cpu` is compiled by numba, :mod:`hyplora.kernels.gpu` by Triton. Both offer what
+:mod:`hyplora._forms` offers, under the same names; that module is what they are held against, and what runs where they
+do not: inside ``torch.compile``, which makes one pass of it by itself, for factors in float64, and elsewhere.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,322 @@
+"""Loops over tokens, compiled by numba: in one pass what :mod:`hyplora._forms` does in dozens.
+
+Notation and formulas are those of :mod:`hyplora._forms`. Sums over the rank are in the dtype of BᵀB, as there, and a
+token's own numbers in float64. All hyperbolic functions of θ come from one e^2θ - 1, those of ψ from e^μ p; where e^2θ
+would leave its range, μ itself takes the place of e^μ.
+"""
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable as _part
+
+__all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "norms"]
+
+SPACE, TIME, SIMPLIFIED = range(3)
+
+_LN2 = math.log(2.0)
+_FAR = 345.0  # e^2θ is a number up to here; beyond, tanh θ and coth θ are 1 and sech² θ is 0
+_NEAR = 1e-8  # sinh θ / θ and tanh θ / θ are 1 up to here
+
+
+def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile when first called, without the GIL, and keep the result on disk where there is a place for it."""
+    if function is None:
+        return lambda decorated: _compiled(decorated, **options)
+    options = {"nogil": True, "error_model": "numpy", **options}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # numba found no folder that it may write to
+        return njit(**options)(function)
+
+
+# Contracting a product and a sum into one rounding lets the loops over the rank run at full speed.
+@_compiled(fastmath={"contract"})
+def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weighted):
+    """Write scaling · size · g h of every token to ``weighted`` (N, r) or (N, r + 1), float32.
+
+    ``u`` (N, r), ``norm`` (N,) and ``column`` (r,) are float32; ``column`` is empty but in the form ``time``. Where
+    p = 0, e^μ stops at ``most``; with ``half``, at most / (1 + s ‖h‖).
+    """
+    s = math.sqrt(K)
+    R = c * s
+    h = np.empty(gram.shape[0], gram.dtype)
+    product = np.empty(gram.shape[0], gram.dtype)
+    for n in range(u.shape[0]):
+        theta = norm[n] / R
+        grown = math.expm1(2.0 * theta)
+        _hide(form, u[n], column, theta, grown, R, h)
+        square = _square(gram, h, product)
+        if form == SIMPLIFIED:
+            f = _sphere(norm[n], K, c)
+            g = f / (1.0 + s * math.sqrt(f * f * square + K))
+        else:
+            lift = _lift(form, theta, grown, R)
+            if square == 0.0:
+                g = s * _stopped(lift, most, half, s, h)
+            else:
+                psi, _ = _arsinh(lift, _log_lift(form, theta, R), square)
+                g = s * psi / math.sqrt(square)
+        scaled = scaling * size * g
+        for i in range(h.shape[0]):
+            weighted[n, i] = scaled * h[i]
+
+
+@_compiled(fastmath={"contract"})
+def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+             weighted, rank, pull, outer, by_column, by_numbers):  # fmt: skip
+    """Write what :class:`hyplora._forms.Slopes` has.
+
+    ``upstream`` is like ``weighted``, ``rank`` like ``u``, ``pull`` like ``norm``; ``outer`` and ``by_column`` are like
+    ``gram`` and ``column``, and 0; ``by_numbers`` takes the derivatives by log K and log c, float64. The other
+    parameters are those of :func:`forward`.
+    """
+    s = math.sqrt(K)
+    R = c * s
+    width = gram.shape[0]
+    h = np.empty(width, gram.dtype)
+    product = np.empty(width, gram.dtype)
+    by_h = np.empty(width, gram.dtype)
+    part = np.empty(width, gram.dtype)
+    log_curvature = 0.0
+    log_scale = 0.0
+    for n in range(u.shape[0]):
+        theta = norm[n] / R
+        grown = math.expm1(2.0 * theta)
+        _hide(form, u[n], column, theta, grown, R, h)
+        square = _square(gram, h, product)
+        along = 0.0
+        for i in range(width):
+            along += upstream[n, i] * h[i]
+        if form == SIMPLIFIED:
+            total = c * c + K * norm[n] * norm[n]
+            f = 2.0 * c / total
+            root = math.sqrt(f * f * square + K)
+            denominator = 1.0 + s * root
+            g = f / denominator
+            loss = along * scaling * g
+            by_square = -loss * s * f * f / (root * denominator)
+            by_f = loss * (1.0 - s * f * f * square / (root * denominator))
+            fall = K / total
+            log_curvature += -by_f * fall * norm[n] * norm[n] - 0.5 * loss * (s * root + K * s / root) / denominator
+            log_scale += by_f * (1.0 - 2.0 * c * c / total)
+            pull[n] = -2.0 * by_f * fall
+        else:
+            lift = _lift(form, theta, grown, R)
+            if square == 0.0:
+                psi = 0.0
+                v = 1 / 3
+                g = s * _stopped(lift, most, half, s, h)
+            else:
+                psi, coth = _arsinh(lift, _log_lift(form, theta, R), square)
+                v = _xcothx(psi, coth)
+                g = s * psi / math.sqrt(square)
+            loss = along * scaling * g
+            by_mu = loss / (1.0 + v * psi * psi)
+            by_square = -by_mu * v * (g / s) * (g / s)
+        scaled = scaling * g
+        for i in range(width):
+            weighted[n, i] = size * scaled * h[i]
+            by_h[i] = scaled * upstream[n, i] + by_square * product[i]
+            part[i] = by_square * h[i]
+        for i in range(width):
+            for j in range(width):
+                outer[i, j] += part[i] * h[j]
+        if form == TIME:
+            b, sech2 = _slope_of_tanh(theta, grown)
+            over_time = by_h[0] / h[0]
+            by_b = 0.0
+            for i in range(u.shape[1]):
+                by_point = by_h[i + 1] + over_time * h[i + 1]
+                by_column[i] += by_point
+                by_b += by_point * u[n, i]
+                rank[n, i] = by_point * (b / R)
+            by_b *= b / R
+            inflow = (by_mu - over_time * sech2) * b - by_b * _over_sinhc(theta, grown)
+            slope = -inflow * theta * theta - by_b
+            log_scale += slope
+            log_curvature += 0.5 * (slope + loss)
+            pull[n] = inflow / (R * R)
+        else:
+            for i in range(width):
+                rank[n, i] = by_h[i]
+        if form == SPACE:
+            v_theta = _xcothx(theta, 1.0 + 2.0 / grown)
+            inflow = by_mu * v_theta * theta * theta
+            log_scale -= inflow + by_mu
+            log_curvature += 0.5 * (by_mu * v * psi * psi - inflow)
+            pull[n] = by_mu * v_theta / (R * R)
+    by_numbers[0] = log_curvature
+    by_numbers[1] = log_scale
+
+
+@_part
+def _hide(form, u, column, theta, grown, R, h):
+    """Write h of a token."""
+    if form != TIME:
+        for i in range(u.shape[0]):
+            h[i] = u[i]
+        return
+    b, sech2 = _slope_of_tanh(theta, grown)
+    b /= R
+    square = 0.0
+    for i in range(u.shape[0]):
+        h[i + 1] = column[i] + b * u[i]
+        square += h[i + 1] * h[i + 1]
+    h[0] = math.sqrt(square + sech2)
+
+
+@_part(fastmath={"contract"})
+def _square(gram, h, product):
+    """Return p² and write BᵀB h."""
+    width = h.shape[0]
+    product[:] = 0.0
+    whole = width - width % 4
+    for j in range(0, whole, 4):  # four at a time: the sums go to memory and back a quarter as often
+        a, b, c, d = h[j], h[j + 1], h[j + 2], h[j + 3]
+        for i in range(width):
+            product[i] += gram[j, i] * a + gram[j + 1, i] * b + gram[j + 2, i] * c + gram[j + 3, i] * d
+    for j in range(whole, width):
+        for i in range(width):
+            product[i] += gram[j, i] * h[j]
+    total = 0.0
+    for i in range(width):
+        total += product[i] * h[i]
+    return abs(total)
+
+
+@_part
+def _stopped(lift, most, half, s, h):
+    """Return e^μ where p = 0."""
+    if half:
+        total = 0.0
+        for i in range(h.shape[0]):
+            total += h[i] * h[i]
+        most /= 1.0 + s * math.sqrt(total)
+    return most if lift > most else lift
+
+
+@_part
+def _sphere(norm, K, c):
+    return 2.0 * c / (c * c + K * norm * norm)
+
+
+@_part
+def _lift(form, theta, grown, R):
+    """Return e^μ; infinity where it might leave its range."""
+    if theta > _FAR:
+        return math.inf
+    root = math.sqrt(1.0 + grown)  # e^θ
+    if form == TIME:
+        return (grown + 2.0) / (2.0 * root)
+    return 1.0 / R if theta < _NEAR else grown / (2.0 * root * theta * R)
+
+
+@_part
+def _log_lift(form, theta, R):
+    """Return μ for large θ."""
+    mu = theta - _LN2
+    return mu if form == TIME else mu - math.log(theta * R)
+
+
+@_part
+def _arsinh(lift, log_lift, square):
+    """Return ψ = arsinh(e^μ p) and coth ψ."""
+    if lift == math.inf:
+        sigma = log_lift + 0.5 * math.log(square)
+        if sigma > 20.0:
+            return sigma + _LN2, 1.0
+        lift, square = math.exp(sigma), 1.0
+    rho = lift * math.sqrt(square)
+    return math.asinh(rho), math.sqrt(1.0 + 1.0 / (rho * rho))
+
+
+@_part
+def _slope_of_tanh(theta, grown):
+    """Return tanh θ / θ and sech² θ."""
+    if theta > _FAR:
+        return 1.0 / theta, 0.0
+    tanhc = 1.0 if theta < _NEAR else grown / ((grown + 2.0) * theta)
+    return tanhc, 4.0 * (1.0 + grown) / ((grown + 2.0) * (grown + 2.0))
+
+
+@_part
+def _xcothx(z, coth):
+    """Return (z coth z - 1) / z²; 1/3 at 0."""
+    if z < 0.12:
+        q = z * z
+        return 1 / 3 + q * (-1 / 45 + q * (2 / 945 + q * (-1 / 4725 + q * (2 / 93555 - q * (1382 / 638512875)))))
+    return (z * coth - 1.0) / (z * z)
+
+
+@_part
+def _over_sinhc(z, grown):
+    """Return (1 - 2z / sinh 2z) / z²; 2/3 at 0."""
+    if z > _FAR:
+        return 1.0 / (z * z)
+    if z < 0.06:
+        q = 4.0 * z * z
+        tail = -127 / 604800 + q * (73 / 3421440 - q * (1414477 / 653837184000))
+        return 4.0 * (1 / 6 + q * (-7 / 360 + q * (31 / 15120 + q * tail)))
+    return (1.0 - 4.0 * z * (1.0 + grown) / (grown * (grown + 2.0))) / (z * z)
+
+
+@_compiled(fastmath={"contract"})
+def gram(B, found):
+    """Add BᵀB of float32 ``B`` (k, r) to ``found`` (r, r), float64."""
+    k, r = B.shape
+    rows = np.zeros((8, r))
+    for first in range(0, k, 8):  # eight rows at a time: the sums go to memory and back an eighth as often
+        last = min(8, k - first)
+        for m in range(8):
+            for i in range(r):
+                rows[m, i] = B[first + m, i] if m < last else 0.0
+        for i in range(r):
+            a, b, c, d = rows[0, i], rows[1, i], rows[2, i], rows[3, i]
+            e, f, g, h = rows[4, i], rows[5, i], rows[6, i], rows[7, i]
+            for j in range(r):
+                found[i, j] += (
+                    (a * rows[0, j] + b * rows[1, j] + c * rows[2, j] + d * rows[3, j])
+                    + (e * rows[4, j] + f * rows[5, j] + g * rows[6, j] + h * rows[7, j])
+                )  # fmt: skip
+
+
+@_compiled(fastmath={"reassoc", "contract"})
+def norms(x, out):
+    """Write the norm of each row of ``x``, the bits of bfloat16 numbers as uint16, to ``out``, float32."""
+    for n in range(x.shape[0]):
+        total = np.float32(0.0)
+        for i in range(x.shape[1]):
+            value = _widened(x[n, i])
+            total += value * value
+        out[n] = math.sqrt(total)
+
+
+@_compiled(fastmath={"contract"})
+def add_multiples(to, x, numbers):
+    """Add to each row of ``to`` that of ``x`` times a number; both the bits of bfloat16 numbers as uint16."""
+    for n in range(x.shape[0]):
+        number = numbers[n]
+        for i in range(x.shape[1]):
+            to[n, i] = _rounded(_widened(to[n, i]) + number * _widened(x[n, i]))
+
+
+@_part
+def _widened(bits):
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+
+
+@_part
+def _rounded(value):
+    """Return the bits of the nearest bfloat16, of two that are as near the even one."""
+    if value != value:
+        return np.uint16(0x7FC0)
+    bits = np.float32(value).view(np.uint32)
+    bits = np.uint32(bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+    return np.uint16(bits >> np.uint32(16))
