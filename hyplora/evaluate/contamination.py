@@ -75,6 +75,8 @@ def compare_with_training(
         masked = "not compared: numbers are masked to compare, and it is nothing but numbers"
         remarks.append(f"{_ARITHMETIC}: {other if options.data == _ARITHMETIC else masked}")
     if not compared:
+        if training_data not in (None, _ARITHMETIC):
+            next(_questions(options, set()), None)  # data that were named are to be there, even if nothing is compared
         return options.data, {}, tuple(remarks)
     questions = {task.name: [question.record.question for question in task.questions] for task in compared}
     return options.data, find_contaminations(questions, _questions(options, set(excluded))), tuple(remarks)
