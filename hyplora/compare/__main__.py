@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from embgeom import cli
-from hyplora.compare.options import CompareOptions
+from hyplora.compare.options import MOST_SEEDS, CompareOptions
 
 _DEFAULT = CompareOptions()
 _CURVATURES = [str(K) for K in _DEFAULT.curvatures]
@@ -44,7 +44,9 @@ def main(
     curvature: Annotated[
         list[str], typer.Option(help="K at the start, each with every form of HypLoRA.", metavar="NUMBER|auto ...")
     ] = _CURVATURES,
-    seeds: Annotated[int, typer.Option(help="How many: 1, 2, …; 0 tunes.", metavar="N")] = _DEFAULT.seeds,
+    seeds: Annotated[
+        int, typer.Option(help=f"How many, from 2 to {MOST_SEEDS}; they are 1, 2, …, and 0 tunes.", metavar="N")
+    ] = _DEFAULT.seeds,
     learning_rates: Annotated[
         list[str], typer.Option(help="Tried by every contender.", metavar="NUMBER ...")
     ] = _LEARNING_RATES,

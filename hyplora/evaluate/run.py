@@ -202,6 +202,11 @@ def _earlier(asked: Sequence[_Asked], file: PredictionFile | None) -> dict[int, 
                 f"{file.path if file else ''}: question {each.question.index} had another prompt when it was asked: "
                 "the data or the template has changed; --overwrite starts anew"
             )
+        if before is not None and before.expected != each.question.expected:
+            raise CorpusError(
+                f"{file.path if file else ''}: question {each.question.index} had the answer {before.expected!r} when "
+                f"it was asked, and has {each.question.expected!r}: the data have changed; --overwrite starts anew"
+            )
     return earlier
 
 

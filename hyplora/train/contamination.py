@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embgeom.corpus import load_texts
+from embgeom.corpus import TextStream, stream_texts
 from embgeom.corpus.registry import find_dataset, find_in_root
-from embgeom.errors import InputError, OptionError
+from embgeom.errors import CorpusError, InputError, OptionError
 from embgeom.results import Record
 from hyplora.contamination import Contamination, find_contaminations
 from hyplora.evaluate.tasks import TASKS, load_task
@@ -146,8 +147,16 @@ def _named(name: str, data_root: str | None) -> _Found:
     if find_dataset(name) is not None and Path(name).name == name:
         task = load_task(name, data_root=data_root)
         return {task.name: (task.source, [question.record.question for question in task.questions])}
-    corpus = load_texts(name, data_root=data_root)
-    return {corpus.name: (corpus.source, corpus.texts)}
+    stream = stream_texts(name, data_root=data_root)
+    return {stream.name: (stream.source, _questions(stream))}
+
+
+def _questions(stream: TextStream) -> Sequence[str]:
+    """Return the questions of a file as a training reads them, with their input; of other data, the texts."""
+    if Path(stream.source).is_file():
+        with contextlib.suppress(CorpusError):  # no records to train on, or the texts have the better error
+            return [record.question for _, record in read_training_records(DataOptions(data=stream.source))]
+    return stream.collect().texts
 
 
 def _nearby(options: DataOptions) -> tuple[_Found, tuple[str, ...]]:

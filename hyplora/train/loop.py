@@ -61,15 +61,29 @@ class GeometryTrainer(Trainer):  # type: ignore[misc]
     folder : OutputFolder
     train_dataset, eval_dataset : sequence of Example
     data_collator : Collator
+    steps_done : int
+        The step of the checkpoint that it is to go on from.
     """
 
     def __init__(
-        self, *, folder: OutputFolder, data_collator: Collator, train_dataset: Sequence[Example], **given: Any
+        self,
+        *,
+        folder: OutputFolder,
+        data_collator: Collator,
+        train_dataset: Sequence[Example],
+        steps_done: int = 0,
+        **given: Any,
     ) -> None:
         super().__init__(data_collator=data_collator, train_dataset=train_dataset, **given)
         self.folder = folder
+        self.steps_done = steps_done
         # always the same records, so that what changes is the adapter
         self.probe = data_collator(train_dataset[:_PROBES])
+
+    def set_initial_training_values(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Plan no epoch where the checkpoint is of the last step; transformers would take another step then."""
+        values: tuple[Any, ...] = super().set_initial_training_values(*args, **kwargs)
+        return (0, *values[1:]) if self.steps_done >= values[-1] else values
 
     def training_step(self, model: Any, *args: Any, **kwargs: Any) -> Tensor:
         """Run a micro-batch forward and backward; raise :class:`TrainingError` if the loss is not finite."""

@@ -128,7 +128,7 @@ class RunOptions(_Checked):
     """How long, how fast, and where to."""
 
     output: str = _option("out/hyplora", "Folder for the adapter, its checkpoints and what it was made with.")
-    seed: int = _option(0, "Of everything that is drawn at random.", least=0)
+    seed: int = _option(0, "Of everything that is drawn at random.", least=0, below=2**32)
     epochs: float = _option(3.0, "Passes over the data.", above=0.0)
     steps: int | None = _option(None, "Optimizer steps, instead of epochs.", least=1)
     learning_rate: float = _option(3e-4, "Of AdamW, after the warm-up; it falls to 0 on a straight line.", above=0.0)
@@ -217,11 +217,11 @@ def _convert(option: Field[Any], hint: Any, value: Any) -> Any:
 
 def _number(name: str, value: Any, checks: Mapping[str, Any], *, whole: bool) -> float:
     kind = "a whole number" if whole else "a number"
-    bounds = [f"{word} {checks[key]:g}" for key, word in _BOUNDS.items() if key in checks]
+    bounds = [f"{word} {checks[key]:.10g}" for key, word in _BOUNDS.items() if key in checks]
     also = f", or {checks['also']!r}" if "also" in checks else ""
     try:  # YAML takes 3e-4 for a text
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         found = math.nan
     if (
         not math.isfinite(found)

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embgeom.errors import CorpusError, OptionError, first_line
@@ -68,6 +69,8 @@ def train(
     folder = OutputFolder(options.run.output)
     if is_main:
         folder.check(resume=resume, overwrite=overwrite)
+    if overwrite:
+        _check_outside(options, folder)
     if resume:
         _check_same(options, folder)
 
@@ -105,8 +108,11 @@ def train(
                 report.save(folder.path / CONTAMINATION)
             folder.clear()
         _wait(arguments)
+        last = folder.last_checkpoint() if resume else None
+        done = 0 if last is None else int(last.name.rpartition("-")[2])
         trainer = GeometryTrainer(
             folder=folder,
+            steps_done=done,
             model=model,
             args=arguments,
             data_collator=Collator(padding_token(tokenizer)),
@@ -115,7 +121,6 @@ def train(
             processing_class=tokenizer,
         )
         _check_sharding(trainer)
-        last = folder.last_checkpoint() if resume else None
         _set_callbacks(trainer, folder, show=progress and is_main)
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
         validation_loss = _validation_loss(trainer) if validation else None
@@ -148,7 +153,7 @@ def train(
             processes=arguments.world_size,
             precision=precision,
             seconds=time.monotonic() - began,
-            resumed_from=None if last is None else int(last.name.rpartition("-")[2]),
+            resumed_from=None if last is None else done,
             seed=options.run.seed,
             versions=versions(),
             contamination=report.lines(),
@@ -164,6 +169,21 @@ def _check_packages() -> None:
     for package in ("accelerate", "peft"):
         if importlib.util.find_spec(package) is None:
             raise OptionError(f"training needs the package {package}: pip install 'embgeom[train]'")
+
+
+def _check_outside(options: TrainOptions, folder: OutputFolder) -> None:
+    """Refuse to overwrite a folder that holds what is to be read: it would be removed with the earlier training."""
+    data = options.data
+    needed = [("model", options.model.model), ("data", data.data), ("data_root", data.data_root)]
+    needed += [("check_against", name) for name in data.check_against]
+    inside = folder.path.resolve()
+    for name, value in needed:
+        place = os.path.expanduser(value or "")
+        if os.path.exists(place) and Path(place).resolve().is_relative_to(inside):
+            raise OptionError(
+                f"{name} {value} lies in output {folder.path}, which --overwrite empties; move it, or name "
+                "another folder"
+            )
 
 
 def _check_same(options: TrainOptions, folder: OutputFolder) -> None:

@@ -97,7 +97,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of a date that there is none of
         mark = getattr(error, "problem_mark", None)
         place = "" if mark is None else f" at line {mark.line + 1}"
         raise OptionError(f"{origin}: malformed YAML{place}: {getattr(error, 'problem', None) or error}") from None

@@ -100,6 +100,11 @@ def test_one_line_for_input_at_fault(
     assert found.err.count("\n") == 1
 
 
+def test_help_says_how_many_seeds_there_can_be(run: Callable[..., Any]) -> None:
+    words = run("--help").out.replace("│", " ").split()
+    assert "How many, from 2 to 20; they are 1, 2, …, and 0 tunes." in " ".join(words)
+
+
 def test_how_numbers_are_written() -> None:
     assert signed("bits_per_character", -0.00314) == "−0.0031"
     assert signed("bits_per_character", -0.00001) == "0.0000"

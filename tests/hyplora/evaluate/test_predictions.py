@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,14 @@ def test_a_prompt_that_has_changed(demo: Loaded, task: Task, finished: Path) -> 
     other = load_task("arithmetic", limit=COUNT, seed=1)
     with pytest.raises(CorpusError, match="question 0 had another prompt"):
         evaluate_task(demo, other, SETTINGS, file=file(finished, demo, task, resume=True))
+
+
+def test_an_answer_that_has_changed(demo: Loaded, task: Task, finished: Path) -> None:
+    """What was right by the old answer is not counted by the new one."""
+    first, *others = task.questions
+    corrected = replace(task, questions=(replace(first, expected=-1.0), *others))
+    with pytest.raises(CorpusError, match=r"question 0 had the answer .* and has -1\.0: the data have changed"):
+        evaluate_task(demo, corrected, SETTINGS, file=file(finished, demo, task, resume=True))
 
 
 def test_files_at_fault(demo: Loaded, task: Task, tmp_path: Path) -> None:

@@ -90,6 +90,29 @@ def test_a_test_set_of_one_s_own(problems: Path, tmp_path: Path) -> None:
     assert report.compared[0].contamination.same == (1,)
 
 
+@pytest.mark.parametrize("layout", ["input", "messages", "prompt"])
+def test_a_test_set_is_read_as_the_training_data_are(tmp_path: Path, layout: str) -> None:
+    """A question is the instruction with its input, the turns of the user, or the prompt, on both sides."""
+    animals = ["cat", "dog", "cow", "owl"]
+
+    def record(animal: str) -> dict[str, object]:
+        said = f"Where does the {animal} live?"
+        if layout == "input":
+            return {"instruction": "Answer the question.", "input": said, "output": "Here."}
+        if layout == "prompt":
+            return {"prompt": said, "completion": "Here."}
+        return {"messages": [{"role": "user", "content": said}, {"role": "assistant", "content": "Here."}]}
+
+    files = []
+    for name, some in (("train", animals[:3]), ("asked", animals[1:])):
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_text("\n".join(json.dumps(record(animal)) for animal in some))
+    report = check_contamination(DataOptions(data=str(files[0]), check_against=(str(files[1]),)))
+    found = report.compared[0].contamination
+    assert (report.compared[0].name, found.questions) == ("asked", 3)
+    assert (found.same, found.training_same) == ((0, 1), (1, 2))
+
+
 def test_what_was_not_compared_is_said(problems: Path, tmp_path: Path) -> None:
     def lines(**given: Any) -> tuple[str, ...]:
         return check_contamination(DataOptions(**({"data": str(problems)} | given))).lines()

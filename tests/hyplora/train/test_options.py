@@ -102,6 +102,8 @@ def test_the_written_options_give_the_same_ones(values: dict[str, Any]) -> None:
         ("targets: [1]", "targets is to be a list of names"),
         ("by_method: {adalora: {rank: 1}}", "by_method: unknown method 'adalora'"),
         ("by_method: {lora: {rnak: 1}}", "by_method: lora: unknown key 'rnak'"),
+        ("output: 2024-13-01", r"mine\.yaml: malformed YAML: month must be in 1\.\.12"),
+        ("steps: 1" + 400 * "0", r"mine\.yaml: steps is to be a whole number of at least 1"),
         ("method: [a]", "method is to be a text|unknown method"),
     ],
 )
@@ -126,6 +128,7 @@ def test_a_file_at_fault(tmp_path: Path, text: str, message: str) -> None:
         ({"loss_on": "prompt"}, "unknown loss_on 'prompt'; choose one of: completion, everything"),
         ({"quantize": "2bit"}, "unknown quantize '2bit'"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"seed": "4294967296"}, "seed is to be a whole number of at least 0 and below 4294967296, not '4294967296'"),
         ({"output": ""}, "output is to be a text"),
     ],
 )

@@ -66,6 +66,23 @@ def test_resuming_before_the_first_checkpoint(train_small: Any, small: Any, tmp_
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
 
 
+def test_resuming_after_the_last_step(train_small: Any, small: Any, tmp_path: Path) -> None:
+    """Killed when all steps were done and the summary was not: no step is taken again, or beyond."""
+    before = train_small(learning_rate=3e-3, output=str(tmp_path / "whole"))
+    killed = tmp_path / "run"
+    shutil.copytree(tmp_path / "whole", killed)
+    for name in ("summary.json", "history.json", "adapter_model.safetensors"):
+        (killed / name).unlink()
+    OutputFolder(killed).config.write_text(to_yaml(small(learning_rate=3e-3)))
+    summary = train_small(learning_rate=3e-3, resume=True)
+    assert summary.resumed_from == summary.steps == before.steps == 4
+    assert (summary.train_loss, summary.validation_loss) == (before.train_loss, before.validation_loss)
+    assert (summary.epochs, summary.curvatures) == (before.epochs, before.curvatures)
+    assert losses(killed) == losses(tmp_path / "whole")
+    weights = (killed / "adapter_model.safetensors").read_bytes()
+    assert weights == (tmp_path / "whole" / "adapter_model.safetensors").read_bytes()
+
+
 def test_resuming_with_other_options(train_small: Any, small: Any, tmp_path: Path) -> None:
     OutputFolder(tmp_path / "run").prepare(to_yaml(small()), overwrite=False)
     with pytest.raises(OptionError, match=r"--resume goes on with what .*training\.yaml has, rank: 4, and not 8"):

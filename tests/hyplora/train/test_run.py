@@ -204,6 +204,17 @@ def test_the_folder_is_respected(train_small: Any, tmp_path: Path) -> None:
     assert sorted(entry.name for entry in folder.glob("checkpoint-*")) == ["checkpoint-2"]
 
 
+def test_what_is_to_be_read_is_not_overwritten(train_small: Any, problems: Path, tmp_path: Path) -> None:
+    train_small(steps=1)
+    data = tmp_path / "run" / "mine.jsonl"
+    data.write_bytes(problems.read_bytes())
+    for given in ({"data": str(data)}, {"check_against": [str(data)]}, {"data_root": str(data.parent)}):
+        with pytest.raises(OptionError, match=r"lies in output .*run, which --overwrite empties"):
+            train_small(steps=1, overwrite=True, **given)
+    assert data.read_bytes() == problems.read_bytes()
+    assert (tmp_path / "run" / "summary.json").is_file()
+
+
 def test_other_folders_are_left_alone(train_small: Any, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("…")
