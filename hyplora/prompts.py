@@ -112,7 +112,10 @@ def read_record(fields: Mapping[str, Any], place: str = "record") -> PromptRecor
         return Chat(_messages(fields["messages"], place))
     if "prompt" in fields:
         if isinstance(fields["prompt"], list):  # conversational prompt and completion, as TRL has them
-            return Chat(_messages([*fields["prompt"], *(fields.get("completion") or [])], place))
+            completion = fields.get("completion") or []
+            if not isinstance(completion, list):
+                raise CorpusError(f"{place}: the prompt is a list of messages, so the completion must be one, too")
+            return Chat(_messages([*fields["prompt"], *completion], place))
         return Continuation(_text(fields, "prompt", place), _text(fields, "completion", place, optional=True))
     for name in ("instruction", "question"):
         if name in fields:

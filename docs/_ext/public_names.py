@@ -26,7 +26,7 @@ from sphinx.util.docutils import SphinxDirective
 # A table of the names of a module with fewer would only repeat them.
 _TABLE = 4
 # What the docstring of a package says of its stub.
-_NOT_FOR_READERS = re.compile(r"(^|\s)Names load when first used[^.]*(?:\(see ``__init__\.pyi``\)[^.]*)?\.")
+_NOT_FOR_READERS = re.compile(r"(^|\s)Names load when first used(?:\s+\(see\s+``__init__\.pyi``\))?[^.]*\.")
 
 
 class Public(SphinxDirective):

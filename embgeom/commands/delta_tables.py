@@ -68,8 +68,8 @@ def _print_values(cells: list[Cell]) -> None:
     cli.print_table(
         table,
         title=f"δ-hyperbolicity of {first.layer} embeddings: {_what(first)}",
-        caption=f"relative δ = 2δ/diameter, mean ± population standard deviation over {over}"
-        + ("" if first.exact else "; at most: the mean of what the four-point value is at most")
+        caption=f"relative δ = {_delta(first)}/diameter, mean ± population standard deviation over {over}"
+        + ("" if first.exact else "\nat most: the mean of what the four-point value is at most")
         + (_about_q(cells) if with_q else "")
         + _as_seen(results)
         + cli.skipped_text(skipped),
@@ -84,10 +84,10 @@ def _as_seen(results: list[HyperbolicityDistribution]) -> str:
 
 def _about_q(cells: list[Cell]) -> str:
     repeats = any(cell.tree_likeness is not None and cell.tree_likeness.repeats for cell in cells)
-    return "; mean q = (S1 − S2)/(S1 − S3) over all quadruples" + (
+    return "\nmean q: (S1 − S2)/(S1 − S3) over all quadruples" + (
         ", repeated tokens kept"
         if repeats
-        else " of distinct tokens (δ and diameter are the same with repeated ones or without)"
+        else " of distinct tokens; repeated ones change neither δ nor the diameter"
         if cells[0].delta.level == "prompts"
         else ""
     )
@@ -122,7 +122,8 @@ def _print_calibration(calibration: Calibration, shown: list[HyperbolicityDistri
         f"{unit}'s own null clouds, in standard deviations of these; p: of the mean over the {unit}s, Monte Carlo; "
         f"share: {unit}s whose own p lower is at most {calibration.level:g}.\n"
         "q = (S1 − S2)/(S1 − S3) is 0 for a tree and near ½ for noise; any clustering lowers it, and so do few "
-        "dimensions (null spectrum keeps these). 2δ/sd follows norms, and star residual is 0 for a star."
+        "dimensions (null spectrum keeps these). 2δ/diameter is of the four-point δ; 2δ/sd follows norms, and star "
+        "residual is 0 for a star."
         + _sampled(calibration)
         + _unused(calibration)
         + f"\n\n{calibration.verdict.sentence}\n{calibration.verdict.delta_sentence}",
@@ -179,6 +180,10 @@ def _names(results: list[HyperbolicityDistribution]) -> dict[int, list[str]]:
         ]
         for result in results
     }
+
+
+def _delta(result: HyperbolicityDistribution) -> str:
+    return "2δ" if result.exact or result.method != "base" else "2δ_p"
 
 
 def _what(result: HyperbolicityDistribution) -> str:

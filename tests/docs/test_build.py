@@ -109,3 +109,17 @@ def test_every_page_is_reached(built: Path) -> None:
     """Sphinx warns of a page in no table of contents; this is that every source became a page."""
     for page in PAGES:
         assert (built / page.relative_to(DOCS)).with_suffix(".html").is_file()
+
+
+def test_no_markup_is_left_over(built: Path) -> None:
+    """A docstring that is cut in the middle of a literal shows its quotes, which no warning tells."""
+    left = [
+        page.name
+        for page in built.glob("api/*.html")
+        if "``" in re.sub(r"<(pre|script)\b.*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.S)
+    ]
+    assert not left
+
+
+def test_no_place_is_left_to_fill_in() -> None:
+    assert not [page.name for page in (*PAGES, *ROOT.glob("*.md")) if "@@" in page.read_text(encoding="utf-8")]

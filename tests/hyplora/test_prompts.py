@@ -187,6 +187,7 @@ def test_read_record(fields: dict[str, Any], expected: object) -> None:
         ({"instruction": 3}, "'instruction' is to hold text, not 3"),
         ({"prompt": "a", "completion": ["b"]}, "'completion' is to hold text"),
         ({"messages": []}, "not empty"),
+        ({"prompt": [{"role": "user", "content": "a"}], "completion": 5}, "the completion must be one, too"),
         ({"messages": "hello"}, "list of objects"),
         ({"messages": [{"role": "robot", "content": "a"}]}, "message 1 is to have a role"),
         ({"messages": [{"role": "user"}]}, "message 1: the field 'content' is to hold text, not null"),
