@@ -17,7 +17,7 @@ __all__ = ["COLOUR", "CONTROLS", "cloud_of", "control", "draw_controls"]
 
 POINTS, DIMENSION, CLOUDS, DRAWS = 40, 384, 20, 19
 NULLS = ("directions", "permute", "spectrum")
-CONTROLS = ("tree", "noisy tree", "Gaussian noise", "noise on a sphere")
+CONTROLS = ("branching walk", "noisy walk", "Gaussian noise", "noise on a sphere")
 """Branching random walks, without and with noise of a step's size; normal points, and their directions alone."""
 COLOUR = dict(zip(CONTROLS, (2, 5, 1, 4), strict=True))
 """Place of each in the palette."""
@@ -27,8 +27,8 @@ def cloud_of(name: str, seed: int) -> NDArray[np.float64]:
     """Return one cloud of a control: shape (40, 384)."""
     from embgeom.spaces import branching_walk_points
 
-    if name in ("tree", "noisy tree"):
-        return branching_walk_points(POINTS, seed, d=DIMENSION, noise=1.0 if name == "noisy tree" else 0.0)
+    if name in CONTROLS[:2]:
+        return branching_walk_points(POINTS, seed, d=DIMENSION, noise=1.0 if name == "noisy walk" else 0.0)
     points = np.random.default_rng(seed).standard_normal((POINTS, DIMENSION))
     if name == "noise on a sphere":
         points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -50,7 +50,7 @@ def draw_controls(clouds: int = CLOUDS, draws: int = DRAWS) -> Drawing:
     from matplotlib.figure import Figure
 
     from embgeom.plots import style
-    from embgeom.plots.common import COLOURS, LABELS, PAGE
+    from embgeom.plots.common import DATA_COLOUR, LABELS, NULL_COLOURS, PAGE
 
     marks = dict(zip(NULLS, "sD^", strict=True))
     with style():
@@ -60,15 +60,15 @@ def draw_controls(clouds: int = CLOUDS, draws: int = DRAWS) -> Drawing:
             for row, name in enumerate(CONTROLS):
                 entries = control(name, clouds, draws).statistics
                 entry = next(entry for entry in entries if entry.statistic == statistic)
-                colour, label = COLOURS[COLOUR[name]], "data" if row == 0 else None
-                axes.errorbar(entry.mean, row, xerr=entry.sd, fmt="o", color=colour, markersize=5, label=label)
+                label = "data" if row == 0 else None
+                axes.errorbar(entry.mean, row, xerr=entry.sd, fmt="o", color=DATA_COLOUR, markersize=5, label=label)
                 for place, null in enumerate(entry.nulls):
                     axes.errorbar(
                         null.mean,
                         row + 0.17 * (place + 1),
                         xerr=null.sd,
                         fmt=marks[null.null],
-                        color="0.5",
+                        color=NULL_COLOURS[null.null],
                         markersize=3,
                         elinewidth=0.7,
                         capsize=1.5,

@@ -56,7 +56,7 @@ def _draw_deltas(axes: Axes) -> None:
     axes.set_ylim(len(CONTROLS) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(LABELS["relative_delta"])
+    axes.set_xlabel(f"{LABELS['relative_delta']}\n(ticks: clouds; dot ± bar: mean ± sd)")
 
 
 def _draw_plots(axes: Axes) -> None:

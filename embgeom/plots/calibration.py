@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, LABELS, PAGE, legend_above, model_name, new_axes, plain, shortened, styled
+from embgeom.plots.common import (
+    DATA_COLOUR,
+    LABELS,
+    NULL_COLOURS,
+    PAGE,
+    legend_above,
+    model_name,
+    new_axes,
+    plain,
+    shortened,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,13 +46,13 @@ def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None)
         axes = new_axes(height=2.7)
     edges = np.linspace(0, 1, _BINS + 1).tolist()
     labelled = zip(("data", *calibration.nulls), (calibration.observed.histogram, *calibration.histograms), strict=True)
-    for number, (name, histogram) in enumerate(labelled):
+    for name, histogram in labelled:
         counts = np.asarray(histogram, dtype=np.float64).reshape(_BINS, -1).sum(axis=1)
         density = counts / max(counts.sum(), 1) * _BINS
-        if number == 0:
-            axes.stairs(density, edges, color=COLOURS[0], fill=True, alpha=0.3)
-        width = 1.0 if number else 1.6
-        axes.stairs(density, edges, baseline=None, color=COLOURS[number], linewidth=width, label=name)
+        if name == "data":
+            axes.stairs(density, edges, color=DATA_COLOUR, fill=True, alpha=0.3)
+        width = 1.6 if name == "data" else 1.0
+        axes.stairs(density, edges, baseline=None, color=_colour(name), linewidth=width, label=name)
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("q = (S₁ − S₂) / (S₁ − S₃)   (0: fits a tree)")
@@ -77,10 +88,10 @@ def statistic_with_nulls(calibration: Calibration, *, statistic: str = "pooled_q
     entry = next(entry for entry in calibration.statistics if entry.statistic == statistic)
     values = getattr(calibration.observed, statistic).values
     faint = max(0.03, min(0.5, 10 / len(values)))
-    marks = axes.plot(values, [0] * len(values), "|", color=COLOURS[0], markersize=5, alpha=faint, zorder=1)
+    marks = axes.plot(values, [0] * len(values), "|", color=DATA_COLOUR, markersize=5, alpha=faint, zorder=1)
     marks[0].set_rasterized(len(values) > _MOST_MARKS)
     rows = [("data", entry.mean, entry.sd), *((null.null, null.mean, null.sd) for null in entry.nulls)]
-    for number, (_, mean, sd) in enumerate(rows):
+    for number, (name, mean, sd) in enumerate(rows):
         axes.errorbar(
             mean,
             number,
@@ -89,10 +100,10 @@ def statistic_with_nulls(calibration: Calibration, *, statistic: str = "pooled_q
             markersize=4.5,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            color=COLOURS[number],
+            color=_colour(name),
             zorder=3,
         )
-    axes.axvline(entry.mean, color=COLOURS[0], linewidth=0.6, linestyle="--", zorder=0)
+    axes.axvline(entry.mean, color=DATA_COLOUR, linewidth=0.6, linestyle="--", zorder=0)
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
@@ -123,6 +134,10 @@ def calibration_grid(calibrations: Sequence[Calibration]) -> Figure:
     names = {handle.get_label(): handle for axes in panels[:, 0] for handle in axes.get_legend_handles_labels()[0]}
     figure.legend(list(names.values()), list(names), loc="outside upper left", ncols=len(names))
     return figure
+
+
+def _colour(name: str) -> str:
+    return DATA_COLOUR if name == "data" else NULL_COLOURS[name]
 
 
 def _name(calibration: Calibration) -> str:

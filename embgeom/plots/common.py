@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "COLUMN",
+    "DATA_COLOUR",
     "LABELS",
+    "NULL_COLOURS",
     "PAGE",
     "check_figure_path",
     "figure_svg",
@@ -37,6 +39,18 @@ __all__ = [
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+DATA_COLOUR = COLOURS[0]
+"""Of the data themselves, where nulls stand beside them."""
+
+NULL_COLOURS = {
+    "gaussian": COLOURS[1],
+    "directions": COLOURS[2],
+    "permute": COLOURS[3],
+    "vocabulary": COLOURS[4],
+    "spectrum": COLOURS[6],
+}
+"""Of each null, in every figure that tells nulls apart."""
 
 COLUMN, PAGE = 3.3, 6.9
 """Widths of figures in inches: of a column, and of both columns of a page."""

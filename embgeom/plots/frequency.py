@@ -31,7 +31,7 @@ def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> 
     """Draw the number of token types at each frequency k, with the fitted power law from k_min to the largest k.
 
     This is the figure of *Hyperbolic Fine-Tuning for Large Language Models* (arXiv 2410.04010), both axes
-    logarithmic: a dot per frequency that occurs, grey below k_min. The line is the number of types that the fit
+    logarithmic: a dot for each frequency that occurs, grey below k_min. The line is the number of types that the fit
     expects, n k^(−γ) / ζ(γ, k_min) with n the types of the tail. Where it is below one, most frequencies have no type,
     which dots on a logarithmic axis cannot show; the circles do: means over all frequencies from k to 2k, those
     without a type included, which lie about the line if the law holds.
@@ -48,8 +48,9 @@ def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> 
         axes = new_axes(height=2.7)
     frequencies, types = np.asarray(result.frequency_values), np.asarray(result.frequency_types)
     fitted = frequencies >= result.k_min
-    for chosen, colour in ((~fitted, _BELOW), (fitted, _TAIL)):
-        axes.scatter(frequencies[chosen], types[chosen], s=5, linewidths=0, color=colour)
+    for chosen, colour, told in ((~fitted, _BELOW, "<"), (fitted, _TAIL, "≥")):
+        label = f"each k {told} {result.k_min}" if chosen.any() else None
+        axes.scatter(frequencies[chosen], types[chosen], s=5, linewidths=0, color=colour, label=label)
     k = np.geomspace(result.k_min, frequencies[-1], 200)
     expected = result.tail_size * k**-result.gamma / zeta(result.gamma, result.k_min)
     label = f"γ = {result.gamma:.3f} ± {result.standard_error:.3f},  k ≥ {result.k_min}"
@@ -64,7 +65,9 @@ def frequency_distribution(result: PowerLawFit, *, axes: Axes | None = None) -> 
     axes.set_ylim(0.4 * min(expected[-1], means.min()), max(10, 30 * types.max()))
     axes.set_xlabel(_X)
     axes.set_ylabel(_Y)
-    axes.legend(loc="upper right")
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda place: labels[place].startswith("each"))  # the fit comes first
+    axes.legend([handles[place] for place in order], [labels[place] for place in order], loc="upper right")
     return axes
 
 

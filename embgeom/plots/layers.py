@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embgeom.errors import choose
-from embgeom.plots.common import COLOURS, LABELS, legend_above, model_name, new_axes, plain, shortened, styled
+from embgeom.plots.common import (
+    DATA_COLOUR,
+    LABELS,
+    NULL_COLOURS,
+    legend_above,
+    model_name,
+    new_axes,
+    plain,
+    shortened,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +60,7 @@ def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axe
     mean = np.array([entry.spread.mean for entry in found])
     sd = np.array([entry.spread.sd for entry in found])
     error = _INTERVAL * sd / np.sqrt([len(entry.spread.values) for entry in found])
-    colour = COLOURS[0]
+    colour = DATA_COLOUR
     axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
     axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.35, linewidth=0)
     axes.plot(x, mean, "o-", color=colour, label="prompts", zorder=3)
@@ -58,7 +68,7 @@ def statistics_by_depth(profile: LayerProfile, *, statistic: str = "mean_q", axe
         axes.plot(x[-1:], mean[-1:], "o", color=colour, markerfacecolor="white", zorder=4)
         axes.plot([], [], "o", color=colour, markerfacecolor="white", label="after the final norm")
     for number, null in enumerate(profile.nulls):
-        own = COLOURS[1 + number % (len(COLOURS) - 1)]
+        own = NULL_COLOURS[null]
         bands = [entry.nulls[number] for entry in found]
         null_mean, null_sd = np.array([band.mean for band in bands]), np.array([band.sd for band in bands])
         axes.fill_between(x, null_mean - null_sd, null_mean + null_sd, color=own, alpha=0.15, linewidth=0)

@@ -23,11 +23,12 @@ _FEW_COLOUR = "#BBBBBB"
 
 @styled
 def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) -> Axes:
-    """Draw the mean frequency of the token types in each bin of the norm, from blue (small norms) to red (large ones).
+    """Draw the mean frequency of the token types in each bin of the norm, a dot for each.
 
-    This is the bar plot of *Hyperbolic Fine-Tuning for Large Language Models* (arXiv 2410.04010). A mean over fewer
-    than ten types is left grey; the number of types is written above every bar. The first and the last bin, which
-    reach to the smallest and the largest norm, are drawn as wide as the others.
+    *Hyperbolic Fine-Tuning for Large Language Models* (arXiv 2410.04010) has it as bars, which need a zero that a
+    logarithmic axis has not. A mean over fewer than ten types is grey; the number of types is written above every dot,
+    whose line is as long as its bin is wide. The first and the last bin, which reach to the smallest and the largest
+    norm, are drawn as wide as the others.
 
     Parameters
     ----------
@@ -35,24 +36,23 @@ def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) ->
     axes : matplotlib Axes, optional
         By default those of a new figure.
     """
-    from matplotlib import colormaps
-
     if axes is None:
         axes = new_axes(height=2.7)
     bins = result.norm_bins
     edges = _drawn_edges(result)
-    colours = colormaps["coolwarm"]
     for place, norm_bin in enumerate(bins):
         if norm_bin.mean_frequency is None:
             continue
-        colour = _FEW_COLOUR if norm_bin.types < _FEW else colours(place / max(1, len(bins) - 1))
+        colour = _FEW_COLOUR if norm_bin.types < _FEW else COLOURS[0]
         middle, width = (edges[place] + edges[place + 1]) / 2, edges[place + 1] - edges[place]
-        axes.bar(middle, norm_bin.mean_frequency, width=0.92 * width, color=colour)
+        axes.errorbar(
+            middle, norm_bin.mean_frequency, xerr=0.46 * width, fmt="o", markersize=3, capsize=0, color=colour
+        )
         if len(bins) <= _MOST_NUMBERED:
             axes.annotate(
                 f"{norm_bin.types}",
                 (middle, norm_bin.mean_frequency),
-                xytext=(0, 2),
+                xytext=(0, 4),
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
@@ -62,13 +62,13 @@ def mean_frequency_by_norm(result: NormAnalysis, *, axes: Axes | None = None) ->
             )
     means = [norm_bin.mean_frequency for norm_bin in bins if norm_bin.mean_frequency is not None]
     axes.set_yscale("log")
-    # From below 1, so that a bar of tokens that occur once can be seen; above, room for the numbers.
+    # From below 1, so that a dot of tokens that occur once is off the axis; above, room for the numbers.
     axes.set_ylim(0.5, max(10.0, max(means) * 3))
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("embedding norm ‖e‖")
     axes.set_ylabel("mean frequency (occurrences)")
     numbered = "numbers: token types; " if len(bins) <= _MOST_NUMBERED else ""
-    outer = f"\nthe outer bars reach to {bins[0].low:.3g} and {bins[-1].high:.3g}" if len(bins) > 2 else ""
+    outer = f"\nthe outer lines reach to {bins[0].low:.3g} and {bins[-1].high:.3g}" if len(bins) > 2 else ""
     note = f"{numbered}grey: fewer than {_FEW}{outer}"
     axes.annotate(note, (0, 1), (0, 3), "axes fraction", "offset points", fontsize=7, color="#555555")
     return axes
@@ -148,7 +148,7 @@ def norm_grid(results: Sequence[NormAnalysis]) -> Figure:
 
 
 def _drawn_edges(result: NormAnalysis) -> list[float]:
-    """Return where bars begin and end: the outer ones as wide as the others, and none without width."""
+    """Return where bins begin and end: the outer ones as wide as the others, and none without width."""
     bins = result.norm_bins
     edges = [*(norm_bin.low for norm_bin in bins), bins[-1].high]
     if len(bins) > 2:

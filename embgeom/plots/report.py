@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.plots.common import COLOURS, LABELS, PAGE, plain, shortened, styled
+from embgeom.plots.common import COLOURS, COLUMN, LABELS, PAGE, plain, shortened, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +17,11 @@ __all__ = ["sweep_overview"]
 
 _PANELS = ("relative_delta", "pooled_q")
 _MARKS = "os^Dv<>pPX"
+_SHORT = 20  # of names in a column
 
 
 @styled
-def sweep_overview(rows: Sequence[Row]) -> Figure:
+def sweep_overview(rows: Sequence[Row], *, narrow: bool = False) -> Figure:
     """Return a figure of relative δ, which cannot tell a tree from noise, and of pooled q, which can.
 
     A line per model, corpus and layer: mean and ± one standard deviation over the prompts, in the colour of the model;
@@ -30,22 +31,28 @@ def sweep_overview(rows: Sequence[Row]) -> Figure:
     ----------
     rows : sequence of Row
         Of :func:`embgeom.report.rows_of`; those that failed are left out. One row or more must be left.
+    narrow : bool
+        Whether the panels stand below each other, in a figure as wide as a column.
     """
     from matplotlib.figure import Figure
 
     shown = [row for row in rows if row.error is None]
     models = list(dict.fromkeys(row.model for row in shown))
-    figure = Figure(figsize=(PAGE, 1.0 + 0.19 * len(shown)))
-    panels = figure.subplots(1, 2, sharey=True)
+    if narrow:
+        figure = Figure(figsize=(COLUMN, 1.3 + 0.15 * len(models) + 0.38 * len(shown) + 0.3))
+        panels = figure.subplots(2, 1, sharey=True)
+    else:
+        figure = Figure(figsize=(PAGE, 1.0 + 0.19 * len(shown)))
+        panels = figure.subplots(1, 2, sharey=True)
     for axes, statistic in zip(panels, _PANELS, strict=True):
         _draw(axes, shown, models, statistic)
         axes.set_xlabel(LABELS[statistic])
     several = len({row.layer for row in shown}) > 1
     names = [" · ".join([row.data, *([row.layer] if several else [])]) for row in shown]
-    panels[0].set_yticks(range(len(shown)), [plain(shortened(name)) for name in names])
+    panels[0].set_yticks(range(len(shown)), [plain(shortened(name, *([_SHORT] if narrow else []))) for name in names])
     panels[0].set_ylim(len(shown) - 0.4, -0.6)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    figure.legend(handles, labels, loc="outside upper left", ncols=1 if narrow else 3)
     return figure
 
 

@@ -28,12 +28,15 @@ class Figure:
     title : str
         What it shows, in words.
     svg : bytes
+    narrow : bytes, optional
+        The same for a narrow page, where ``svg`` is too wide for one.
     """
 
     name: str
     kind: str
     title: str
     svg: bytes
+    narrow: bytes | None = None
 
 
 def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]:
@@ -44,8 +47,10 @@ def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]
     yield Figure("ruler", "ruler", "Relative δ and mean q of reference spaces", figure_svg(space_ruler(spaces)))
     rows = [row for row in rows_of(sweep) if row.error is None and row.asked != "all"]
     if rows:
-        title = "Relative δ and pooled q of every model and data set, beside their nulls"
-        yield Figure("overview", "overview", title, figure_svg(sweep_overview(rows)))
+        beside = any(entry.nulls for row in rows for entry in row.statistics)
+        title = "Relative δ and pooled q of every model and data set" + (", beside their nulls" if beside else "")
+        wide, narrow = (figure_svg(sweep_overview(rows, narrow=narrow)) for narrow in (False, True))
+        yield Figure("overview", "overview", title, wide, narrow)
     taken: set[str] = set()
     for cell in sweep.cells:
         if cell.result is None:
@@ -55,8 +60,8 @@ def figures_of(sweep: Sweep, spaces: Sequence[SpaceMeasure]) -> Iterator[Figure]
             drawn = delta_plot_with_nulls(cell.result.calibration)
             yield Figure(_name(cell, taken), "nulls", f"δ-plot: {title}", figure_svg(drawn))
         elif cell.layer == "all" and cell.result.profile is not None:
-            grid = layer_grid([cell.result.profile])
-            yield Figure(_name(cell, taken), "layers", f"Statistics against depth: {title}", figure_svg(grid))
+            wide, narrow = (figure_svg(layer_grid([cell.result.profile], narrow=narrow)) for narrow in (False, True))
+            yield Figure(_name(cell, taken), "layers", f"Statistics against depth: {title}", wide, narrow)
 
 
 def _name(cell: Cell, taken: set[str]) -> str:

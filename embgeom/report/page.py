@@ -31,6 +31,7 @@ def page_of(sweep: Sweep, rows: Sequence[Row], spaces: Sequence[SpaceMeasure], f
         "title": escape(_title(sweep)),
         "summary": escape(_summary(sweep)),
         "failed": failed,
+        "told": _TOLD if sweep.nulls else _UNTOLD,
         "overview": "".join(map(_figure, drawn["overview"])),
         "nulls": _section("nulls", "Tree, or only high dimension?", nulls) if nulls else "",
         "tables": _section("tables", "Models and data sets", paper) if paper else "",
@@ -47,6 +48,10 @@ def page_of(sweep: Sweep, rows: Sequence[Row], spaces: Sequence[SpaceMeasure], f
     )
 
 
+_TOLD = "whether it is lower than that of null clouds of the same prompts is what the nulls tell"
+_UNTOLD = (
+    "whether it is lower than that of null clouds of the same prompts is not measured here, as the report has no nulls"
+)
 _KINDS = ("ruler", "overview", "nulls", "layers")
 _LINKS = {
     "failed": "Failed",
@@ -91,13 +96,16 @@ def _folded(title: str, figures: Sequence[Figure]) -> str:
 
 def _figure(figure: Figure) -> str:
     # As an image of its own: ids within one SVG could meet those of another.
-    source = "data:image/svg+xml;base64," + base64.b64encode(figure.svg).decode("ascii")
     title = escape(figure.title)
-    return (
-        f'<figure class="{figure.kind}"><div class="wide">'
-        f'<img alt="{title}" width="{_shown_width(figure.svg)}" src="{source}"></div>'
-        f"<figcaption>{title}</figcaption></figure>"
-    )
+    image = f'<img alt="{title}" width="{_shown_width(figure.svg)}" src="{_source(figure.svg)}">'
+    if figure.narrow is not None:
+        size = f'width="{_shown_width(figure.narrow)}" srcset="{_source(figure.narrow)}"'
+        image = f'<picture><source media="screen and (max-width: 48rem)" {size}>{image}</picture>'
+    return f'<figure class="{figure.kind}"><div class="wide">{image}</div><figcaption>{title}</figcaption></figure>'
+
+
+def _source(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
 def _shown_width(svg: bytes) -> int:

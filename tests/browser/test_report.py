@@ -27,6 +27,20 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "index.html"
 
 
+FITTED = """() => [...document.querySelectorAll("figure")].map((figure) => {
+  const box = figure.querySelector(".wide"), image = figure.querySelector("img");
+  const outer = box.getBoundingClientRect(), inner = image.getBoundingClientRect();
+  const svg = new TextDecoder().decode(Uint8Array.from(atob(image.currentSrc.split(",")[1]), (c) => c.charCodeAt(0)));
+  return {
+    kind: figure.className, column: !figure.querySelector("picture"), left: inner.left, right: inner.right,
+    box: [Math.max(outer.left, 0), Math.min(outer.right, document.documentElement.clientWidth)],
+    scrolls: box.scrollWidth - box.clientWidth, width: inner.width,
+    points: Number(svg.match(/<svg [^>]*?width="([\\d.]+)pt"/)[1]),
+  };
+})"""
+"""Where each figure is, the part of its box that is seen, and the width, in points, that it was drawn at."""
+
+
 def unfold(page: Any) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
 
@@ -45,6 +59,22 @@ def test_it_can_be_read(open_page: Open, report: Path, width: int, scheme: str) 
     assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
 
 
+@pytest.mark.parametrize("width", [1280, 800, 700, 390, 320])
+def test_figures_fit_and_their_letters_are_large_enough(open_page: Open, report: Path, width: int) -> None:
+    """No part of a figure is hidden; letters, of 7 pt in every figure, are as large as its scale makes them."""
+    page = open_page(report, width=width)
+    unfold(page)
+    shown = page.evaluate(FITTED)
+    assert len(shown) == 6
+    for figure in shown:
+        assert figure["left"] >= figure["box"][0] - 0.5, figure
+        assert figure["right"] <= figure["box"][1] + 0.5, figure
+        assert figure["scrolls"] == 0, figure
+        assert 7 * figure["width"] / figure["points"] >= (8 if width < 390 else 9), figure
+        # A figure that was drawn for a page is replaced by one for a column.
+        assert figure["points"] == pytest.approx(3.3 * 72 if width <= 768 or figure["column"] else 6.9 * 72, abs=0.2)
+
+
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_figures_are_seen(open_page: Open, report: Path, width: int, scheme: str) -> None:
     page = open_page(report, width=width, scheme=scheme)
@@ -60,7 +90,7 @@ def test_figures_are_seen(open_page: Open, report: Path, width: int, scheme: str
         shown = figure.bounding_box()
         assert shown["width"] > 250
         assert shown["height"] > 100
-        # What is drawn stands out from a ground that is the page's own; of one that scrolls, the left part is seen.
+        # What is drawn stands out from a ground that is the page's own.
         figure.scroll_into_view_if_needed()
         pixels = imread(io.BytesIO(figure.screenshot()), format="png")[..., :3]
         colours = (pixels.reshape(-1, 3) * 255).round().astype(int)

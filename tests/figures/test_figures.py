@@ -106,7 +106,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Calibration]:
     """Controls of few clouds and draws, also where a figure of GSM8K is asked for."""
     found = {name: controls.control(name, CLOUDS, DRAWS) for name in controls.CONTROLS}
     monkeypatch.setattr(story, "control", lambda name: found[name])
-    monkeypatch.setattr(story, "gsm8k_calibration", lambda: found["noisy tree"])
+    monkeypatch.setattr(story, "gsm8k_calibration", lambda: found["noisy walk"])
     return found.__getitem__
 
 
@@ -131,7 +131,7 @@ def test_controls_stand_beside_their_nulls(small: Callable[[str], Calibration]) 
 def test_controls_are_what_they_are_called() -> None:
     sphere = controls.cloud_of("noise on a sphere", 3)
     assert np.linalg.norm(sphere, axis=1) == pytest.approx(1)
-    tree, noisy = (controls.cloud_of(name, 3) for name in ("tree", "noisy tree"))
+    tree, noisy = (controls.cloud_of(name, 3) for name in ("branching walk", "noisy walk"))
     assert tree.shape == noisy.shape == sphere.shape == (40, 384)
     assert (noisy - tree).std() == pytest.approx(1, abs=0.02)
 
@@ -148,7 +148,7 @@ def test_the_top_picture_shows_the_records(small: Callable[[str], Calibration]) 
         histogram = np.array(small(name).observed.histogram)
         assert heights @ np.diff(edges) == pytest.approx(1)
         assert heights[0] == pytest.approx(histogram[: len(histogram) // 50].sum() / histogram.sum() * 50)
-    prompts = small("noisy tree")
+    prompts = small("noisy walk")
     shown = [patch.get_data()[0][-1] for patch in right.patches]
     expected = [np.array(of)[-(len(of) // 50) :].sum() / sum(of) * 50 for of in (prompts.observed.histogram,) * 2]
     expected += [np.array(of)[-(len(of) // 50) :].sum() / sum(of) * 50 for of in prompts.histograms]

@@ -35,7 +35,7 @@ def test_the_table_of_noise() -> None:
 
 def test_trees_and_noise() -> None:
     deltas, qs = [], []
-    for name in ("tree", "Gaussian noise"):
+    for name in ("branching walk", "Gaussian noise"):
         points = np.concatenate([controls.cloud_of(name, seed) for seed in range(controls.CLOUDS)])
         found = prompt_tree_likeness(points, np.arange(len(points)).reshape(-1, controls.POINTS).tolist())
         deltas.append(f"{found.relative_delta.mean:.3f}")
@@ -45,7 +45,7 @@ def test_trees_and_noise() -> None:
 
 
 def test_noise_in_the_plane() -> None:
-    assert f"noise in the plane has mean q {measure_space('Gaussian, d = 2').mean_q.mean:.3f}" in TEXT
+    assert f"the plane: mean q {measure_space('Gaussian, d = 2').mean_q.mean:.3f}" in TEXT
 
 
 def test_gsm8k_in_minilm(assets: Path, minilm: Path) -> None:

@@ -86,9 +86,10 @@ def test_everything_is_within_the_axes(fit: PowerLawFit) -> None:
 def test_the_legend_and_the_axes_given(fit: PowerLawFit) -> None:
     axes = Figure().add_subplot()
     assert frequency_distribution(fit, axes=axes) is axes
-    first = axes.get_legend().get_texts()[0].get_text()
+    first, *others = (text.get_text() for text in axes.get_legend().get_texts())
     assert f"γ = {fit.gamma:.3f} ± {fit.standard_error:.3f}" in first
     assert "k ≥ 3" in first
+    assert others == ["mean from k to 2k", "each k < 3", "each k ≥ 3"]
 
 
 def test_no_dots_below_and_powers_of_two() -> None:

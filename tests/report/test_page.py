@@ -18,7 +18,7 @@ from embgeom.report.markup import number, table, text
 from embgeom.report.words import NAMES
 from tests.report.made import put_ruler, write_prompts
 
-_VOID = {"meta", "link", "img", "br"}
+_VOID = {"meta", "link", "img", "br", "source"}
 
 
 class Page(HTMLParser):
@@ -79,7 +79,7 @@ def test_it_is_well_formed_and_needs_no_network(made: tuple[Sweep, Page, Path]) 
     assert page.open == []
     assert len(set(page.ids)) == len(page.ids)
     for tag, named in page.attributes:
-        for name in ("src", "href"):
+        for name in ("src", "srcset", "href"):
             value = named.get(name)
             if value is not None:
                 assert value.startswith(("data:", "#")), f"<{tag} {name}={value[:40]}>"
@@ -110,6 +110,28 @@ def test_figures_are_those_in_the_folder(made: tuple[Sweep, Page, Path]) -> None
     for content in contents:
         xml.etree.ElementTree.fromstring(content)
         assert b"<dc:date>" not in content
+
+
+def test_wide_figures_have_a_narrow_form(made: tuple[Sweep, Page, Path]) -> None:
+    sources = [named for tag, named in made[1].attributes if tag == "source"]
+    assert len(sources) == 1  # of the overview; the others are as wide as a column
+    content = base64.b64decode(str(sources[0]["srcset"]).partition("base64,")[2])
+    assert b'width="237.6pt"' in content
+    assert sources[0]["width"] == "428"
+
+
+def test_without_nulls_the_page_promises_none(tmp_path: Path, made: tuple[Sweep, Page, Path]) -> None:
+    found = sweep(["demo"], write_prompts(tmp_path)[:1], output=put_ruler(tmp_path / "out"), null=["none"])
+    write_report(found, tmp_path / "out")
+    page = Page((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    titles = [str(named["alt"]) for tag, named in page.attributes if tag == "img"]
+    assert "Relative δ and pooled q of every model and data set" in titles
+    assert not [title for title in titles if "null" in title]
+    assert "what the nulls tell" not in page.text
+    assert "the report has no nulls" in page.text
+    with_nulls = made[1]
+    assert "what the nulls tell" in with_nulls.text
+    assert [named for tag, named in with_nulls.attributes if tag == "img" and "beside their nulls" in str(named["alt"])]
 
 
 def test_models_stand_below_each_other_and_data_sets_beside(made: tuple[Sweep, Page, Path]) -> None:
@@ -190,6 +212,10 @@ def test_the_overview_has_a_line_for_every_row(made: tuple[Sweep, Page, Path]) -
     rows: list[Row] = [row for row in rows_of(found) if row.error is None]
     figure = sweep_overview([*rows, replace(rows[0], error="failed")])
     left, right = figure.axes
+    narrow = sweep_overview(rows, narrow=True).axes
+    for wide, own in zip((left, right), narrow, strict=True):
+        assert [line.get_xydata().tolist() for line in own.lines] == [line.get_xydata().tolist() for line in wide.lines]
+        assert own.get_xlim() == wide.get_xlim()
     assert [label.get_text() for label in left.get_yticklabels()] == [f"{row.data} · {row.layer}" for row in rows]
     for axes, name in ((left, "relative_delta"), (right, "pooled_q")):
         containers: list[Any] = axes.containers
