@@ -13,6 +13,7 @@ import re
 from types import ModuleType
 from typing import Any
 
+from code_links import link_code
 from docutils import nodes
 from docutils.statemachine import StringList
 from known_names import OVERVIEWS, homes, is_described, is_exception, names_of, public_modules
@@ -128,4 +129,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public", Public)
     app.connect("autodoc-process-signature", show_signature)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-resolved", link_code)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -123,3 +123,13 @@ def test_no_markup_is_left_over(built: Path) -> None:
 
 def test_no_place_is_left_to_fill_in() -> None:
     assert not [page.name for page in (*PAGES, *ROOT.glob("*.md")) if "@@" in page.read_text(encoding="utf-8")]
+
+
+def test_addresses_in_code_are_links(built: Path) -> None:
+    page = (built / "commands" / "delta.html").read_text(encoding="utf-8")
+    link = re.search(
+        r'<a class="[^"]*internal[^"]*" href="([^"]+)"><code[^>]*><span class="pre">embgeom\.hyperbolicity<', page
+    )
+    assert link is not None
+    path, _, anchor = link[1].partition("#")
+    assert f'id="{anchor}"' in (built / "commands" / path).read_text(encoding="utf-8")
