@@ -10,11 +10,13 @@ import typer
 from embgeom import cli
 
 HERE = Path(__file__).parent
-FORMATS = ("svg", "png")
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Which figures; default: all.", metavar="[NAME]...")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Which figures, or whose: the name of a notebook. Default: all.", metavar="[NAME]..."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder to write them into.", metavar="DIR")] = HERE,
 ) -> None:
     """Write every figure that README, documentation and notebooks show, as SVG and PNG, and print its numbers.
@@ -25,22 +27,26 @@ def main(
     from embgeom.errors import InputError, choose
     from embgeom.plots import save_figure
     from figures.catalogue import FIGURES
+    from figures.notebooks import FORMATS, notebook_names, write_notebook_figures
     from figures.sources import missing
 
+    notebooks = notebook_names()
     for name in names or ():
-        choose("figure", name, FIGURES)
+        choose("figure or notebook", name, [*FIGURES, *notebooks])
     if not output.is_dir():
         raise InputError(f"output {str(output)!r}: there is no such folder")
     cli.quieten_libraries()
     lacking = missing()
-    for name in names or FIGURES:
-        if FIGURES[name].real and lacking:
+    for name in names or [*FIGURES, *notebooks]:
+        if name in notebooks:
+            typer.echo(f"{name}: figures as the notebook draws them: {write_notebook_figures(name, output)}.")
+        elif FIGURES[name].real and lacking:
             typer.echo(f"{name}: left as it is; {lacking}")
-            continue
-        drawn = FIGURES[name].draw()
-        for ending in FORMATS:
-            save_figure(drawn.figure, output / f"{name}.{ending}")
-        typer.echo(f"{name}: {drawn.caption}")
+        else:
+            drawn = FIGURES[name].draw()
+            for ending in FORMATS:
+                save_figure(drawn.figure, output / f"{name}.{ending}")
+            typer.echo(f"{name}: {drawn.caption}")
 
 
 if __name__ == "__main__":

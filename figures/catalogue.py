@@ -1,11 +1,11 @@
-"""The figures by name."""
+"""The figures by name, but for those that notebooks draw."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from figures import controls, gates, models, noise, story
+from figures import controls, models, noise, story
 from figures.drawing import Drawing
 
 __all__ = ["FIGURES", "Entry"]
@@ -23,17 +23,9 @@ FIGURES: dict[str, Entry] = {
     "tree-or-noise": Entry(story.draw_story, real=True),
     "noise-by-dimension": Entry(noise.draw_noise),
     "trees-and-nulls": Entry(controls.draw_controls),
-    "ruler": Entry(models.ruler),
-    "delta-demo": Entry(models.delta_demo),
-    "nulls-demo": Entry(models.nulls_demo),
-    "nulls-gsm8k": Entry(models.nulls_gsm8k, real=True),
-    "layers-demo": Entry(models.layers_demo),
-    "frequency-demo": Entry(models.frequency_demo),
-    "norms-demo": Entry(models.norms_demo),
-    "norms-minilm": Entry(models.norms_minilm, real=True),
-    "hierarchy-demo": Entry(models.hierarchy_demo),
-    "hierarchy-minilm": Entry(models.hierarchy_minilm, real=True),
-    "poincare-disc-minilm": Entry(models.disc_minilm, real=True),
-    "gate": Entry(gates.draw_gate),
+    "nulls-gsm8k": Entry(models.draw_nulls, real=True),
+    "norms-minilm": Entry(models.draw_norms, real=True),
+    "hierarchy-minilm": Entry(models.draw_hierarchy, real=True),
+    "poincare-disc-minilm": Entry(models.draw_disc, real=True),
 }
 """In the order in which they are drawn."""

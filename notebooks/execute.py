@@ -35,8 +35,11 @@ class ThisPython(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
-def executed(path: Path) -> Any:
-    """Return the notebook with the outputs of a fresh kernel; raise ``CellExecutionError`` where a cell fails."""
+def executed(path: Path, *, before: str = "") -> Any:
+    """Return the notebook with the outputs of a fresh kernel; raise ``CellExecutionError`` where a cell fails.
+
+    The code that is to run ``before`` leaves no trace in the notebook.
+    """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -48,6 +51,9 @@ def executed(path: Path) -> Any:
     )
     # A folder of its own, lest somebody's IPython profile have a say.
     with tempfile.TemporaryDirectory() as profile:
+        startup = Path(profile, "profile_default", "startup")
+        startup.mkdir(parents=True)
+        (startup / "before.py").write_text(before, encoding="utf-8")
         client.execute(env={**os.environ, **dict.fromkeys(_THREADS, "1"), "IPYTHONDIR": profile})
     return notebook
 

@@ -17,6 +17,7 @@ from .interactive import interactive_norms as interactive_norms
 from .interactive import interactive_tree as interactive_tree
 from .layer_grid import layer_grid as layer_grid
 from .layers import statistics_by_depth as statistics_by_depth
+from .norm_scatter import frequency_norm_scatter as frequency_norm_scatter
 from .norms import mean_frequency_by_norm as mean_frequency_by_norm
 from .norms import mean_norm_by_frequency as mean_norm_by_frequency
 from .norms import norm_grid as norm_grid

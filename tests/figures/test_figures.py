@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,14 +15,15 @@ import pytest
 
 from embgeom.calibration import Calibration
 from embgeom.plots import save_figure
-from figures import controls, gates, models, noise, sources, story
+from figures import controls, models, noise, notebooks, sources, story
 from figures.catalogue import FIGURES
 from tests.figures.drawn import check_readable
 from tests.oracles import brute_force_two_delta, brute_force_two_delta_at
 
 COMMAND = "figures"
 ROOT = Path(__file__).parents[2]
-FAST = ("noise-by-dimension", "frequency-demo", "gate")
+FAST = ("noise-by-dimension", "trees-and-nulls")
+NOTEBOOK = "02_frequency_vs_norm"  # has both lines and clouds of points
 CLOUDS, DRAWS = 3, 4
 
 
@@ -78,24 +80,6 @@ def test_the_lines_are_the_noise_and_the_band_the_papers(drawn) -> None:  # type
     assert all(
         f"{each.mean:.3f} (δ_p {each.base_mean:.3f})" in drawn["noise-by-dimension"].caption for each in measured
     )
-
-
-# --- gate ------------------------------------------------------------------------------------------------------------
-
-
-def test_the_gate_is_the_formula(drawn) -> None:  # type: ignore[no-untyped-def]
-    """α = √K sinh(‖x‖/√K)/‖x‖, ρ = α‖BAx‖/√K, g = α arsinh(ρ)/ρ; for ‖BAx‖ = ‖x‖ the maps undo each other."""
-    axes = drawn["gate"].figure
-    curved, flat = axes.lines[:3], axes.lines[3:6]
-    for line, K in zip(curved, gates.CURVATURES, strict=True):
-        assert line.get_label() == f"K = {K:g}"
-        norms = np.asarray(line.get_xdata())
-        alpha = np.sqrt(K) * np.sinh(norms / np.sqrt(K)) / norms
-        rho = alpha * gates.STRETCH * norms / np.sqrt(K)
-        assert np.asarray(line.get_ydata()) == pytest.approx(alpha * np.arcsinh(rho) / rho, rel=1e-9)
-        assert (np.diff(line.get_ydata()) > 0).all()
-    for line in flat:
-        assert np.asarray(line.get_ydata()) == pytest.approx(1, rel=1e-9)
 
 
 # --- trees and noise -------------------------------------------------------------------------------------------------
@@ -156,6 +140,28 @@ def test_the_top_picture_shows_the_records(small: Callable[[str], Calibration]) 
     assert right.get_legend().get_texts()[0].get_text() == "3 GSM8K prompts"
 
 
+# --- notebooks -------------------------------------------------------------------------------------------------------
+
+
+def pictures(name: str) -> int:
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    return sum("image/png" in output.get("data", ()) for output in outputs)
+
+
+def test_figures_of_a_notebook_are_those_that_it_shows(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Twice, in kernels of their own, with the same bytes; what an earlier version of the notebook drew goes."""
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{NOTEBOOK}-17.svg").touch()
+        outcome = run(NOTEBOOK, "--output", tmp_path / folder)
+        assert (outcome.code, outcome.out) == (0, f"{NOTEBOOK}: figures as the notebook draws them: 2.\n")
+    names = sorted(f"{NOTEBOOK}-{number}.{ending}" for number in (1, 2) for ending in notebooks.FORMATS)
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == names
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+
+
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -183,7 +189,10 @@ def test_what_is_missing_is_named(folder: str | None, told: str, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["gates"], "unknown figure 'gates'"), (["gate", "--output", "/nowhere/at/all"], "there is no such folder")],
+    [
+        (["gates"], "unknown figure or notebook 'gates'"),
+        (["noise-by-dimension", "--output", "/nowhere/at/all"], "there is no such folder"),
+    ],
 )
 def test_one_line_for_what_cannot_be(run, words: list[str], told: str) -> None:  # type: ignore[no-untyped-def]
     outcome = run(*words)
@@ -192,31 +201,33 @@ def test_one_line_for_what_cannot_be(run, words: list[str], told: str) -> None: 
     assert len(outcome.err.strip().splitlines()) == 1
 
 
+def expected() -> set[str]:
+    of_notebooks = {f"{name}-{n}" for name in notebooks.notebook_names() for n in range(1, pictures(name) + 1)}
+    return {*FIGURES, *of_notebooks}
+
+
 def test_the_folder_holds_every_figure_and_nothing_too_large() -> None:
     written = {
         path.name: path.stat().st_size for path in (ROOT / "figures").iterdir() if path.suffix in (".svg", ".png")
     }
-    assert sorted(written) == sorted(f"{name}.{ending}" for name in FIGURES for ending in ("png", "svg"))
-    assert sum(written.values()) < 3_000_000
+    assert sorted(written) == sorted(f"{name}.{ending}" for name in expected() for ending in ("png", "svg"))
+    assert sum(written.values()) < 6_000_000
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(path.name for path in (ROOT / "docs").glob("*.md"))])
-def test_pages_show_figures_that_there_are(page: str) -> None:
-    path = next(path for path in (ROOT / page, ROOT / "docs" / page) if path.is_file())
-    shown = re.findall(r"\]\((?:\.\./)?figures/([\w-]+)\.(?:svg|png)\)", path.read_text(encoding="utf-8"))
-    assert set(shown) <= set(FIGURES)
+def test_pages_show_figures_that_there_are_and_all_of_them() -> None:
+    shown = set()
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for place in re.findall(r"\]\(((?:\.\./)*figures/[\w-]+\.\w+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / place).is_file(), f"{page.name}: {place}"
+            shown.add(Path(place).stem)
+    assert shown >= set(FIGURES), "drawn, and shown nowhere"
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("draw", [models.norms_demo, models.hierarchy_demo, models.delta_demo])
-def test_figures_of_the_built_in_model_are_readable(draw) -> None:  # type: ignore[no-untyped-def]
-    check_readable(draw().figure)
-
-
 def test_figures_of_minilm_are_readable(assets: Path, minilm: Path) -> None:
-    for draw in (models.norms_minilm, models.hierarchy_minilm, models.disc_minilm):
+    for draw in (models.draw_norms, models.draw_hierarchy, models.draw_disc):
         found = draw()
         check_readable(found.figure)
         assert re.search(r"\d", found.caption)
