@@ -148,12 +148,15 @@ def run(command: Callable[..., Any]) -> NoReturn:
     sys.exit(0)
 
 
-def attempt(work: Callable[..., Result], *arguments: Any, **options: Any) -> Result | None:
-    """Return what ``work`` returns; if its input is at fault, say so and return None, so that the rest can go on."""
+def attempt(work: Callable[..., Result], *arguments: Any, about: Sequence[str] = (), **options: Any) -> Result | None:
+    """Return what ``work`` returns; if its input is at fault, say so and return None, so that the rest can go on.
+
+    ``about`` names the model and the data that it was about, where the line would not say which of several.
+    """
     try:
         return work(*arguments, **options)
     except InputError as error:
-        complain(str(error))
+        complain(f"{' on '.join(about)}: {error}" if about else str(error))
         return None
 
 

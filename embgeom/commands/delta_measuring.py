@@ -99,7 +99,9 @@ def _layers_of(results: list[LayerProfile], model: str, corpora: list[Any], aske
         options["null_draws"] = asked["null_draws"]
     complete = True
     for corpus in corpora:
-        profile = cli.attempt(layer_statistics, model, corpus, layers=hidden_layers(asked["layer"]), **options)
+        layers = hidden_layers(asked["layer"])
+        about = _names(model, corpus)
+        profile = cli.attempt(layer_statistics, model, corpus, about=about, layers=layers, **options)
         complete &= profile is not None
         if profile is not None:
             results.append(profile)
@@ -122,7 +124,7 @@ def _embeddings_of(results: list[Cell], model: str, corpora: list[Any], asked: d
             if corpus is None
             else partial(prompt_hyperbolicity, embeddings, corpus)
         )
-        result = cli.attempt(delta, **options)
+        result = cli.attempt(delta, about=_names(model, corpus), **options)
         if result is None:
             complete = False
             continue
@@ -131,6 +133,10 @@ def _embeddings_of(results: list[Cell], model: str, corpora: list[Any], asked: d
         if asked["first_rank"]:
             complete &= _set_beside(cell, embeddings, corpus, subsets, asked)
     return complete
+
+
+def _names(model: str, corpus: Any) -> tuple[str, ...]:
+    return (model,) if corpus is None else (model, corpus.name)
 
 
 def _load(model: str, asked: dict[str, Any]) -> Any:

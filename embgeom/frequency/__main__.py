@@ -113,7 +113,7 @@ def _fit_all(
             continue
         for corpus in list(corpora):
             counts = cli.attempt(_count, corpora, corpus, tokenizer, **counting)
-            fit = None if counts is None else cli.attempt(fit_power_law, counts, **fitting)
+            fit = None if counts is None else cli.attempt(fit_power_law, counts, about=(name, corpus.name), **fitting)
             if counts is None or fit is None:
                 complete = False
             else:

@@ -286,7 +286,8 @@ def test_embeddings_with_nan(run, tmp_path: Path, texts: Path) -> None:  # type:
     folder = copy_of_demo(tmp_path, **{"model.embed_tokens.weight": embedding})
     done = run("--model", folder, "--data", texts)
     assert done.code == 1
-    assert re.fullmatch(r"error: \d+ of \d+ embeddings hold NaN or inf; the first is that of token id \d+\n", done.err)
+    named = f"error: {re.escape(str(folder))} on some: "
+    assert re.fullmatch(named + r"\d+ of \d+ embeddings hold NaN or inf; the first is that of token id \d+\n", done.err)
 
 
 @pytest.mark.parametrize(
