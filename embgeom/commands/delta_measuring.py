@@ -151,7 +151,7 @@ def _load(model: str, asked: dict[str, Any]) -> Any:
     return embeddings
 
 
-def _set_beside(cell: Cell, embeddings: Any, corpus: Any, subsets: dict[str, int], asked: dict[str, Any]) -> bool:
+def _set_beside(cell: Cell, embeddings: Any, corpus: Any, subsets: dict[str, Any], asked: dict[str, Any]) -> bool:
     """Fill in what stands beside δ; return whether what was asked for could be computed."""
     options: dict[str, Any] = {name: asked[name] for name in ("metric", "seed", "progress")}
     if corpus is not None:
