@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-__all__ = ["CLASSES", "token_classes", "token_texts"]
+__all__ = ["CLASSES", "readable_tokens", "token_classes", "token_texts"]
 
 CLASSES = (
     "word-start",
@@ -102,6 +102,35 @@ def token_classes(tokenizer: Any, ids: Iterable[int] | None = None) -> list[str 
         else:
             classes.append(writing.class_of(token, plain=number in added))
     return classes
+
+
+def readable_tokens(tokens: Sequence[str], classes: Sequence[str]) -> list[str]:
+    r"""Return the text that each token of a vocabulary stands for, without its tokenizer: `` the`` for ``Ġthe``.
+
+    How the vocabulary writes a space, or the continuation of a word, is told from the commonest mark. Different tokens
+    may have one text; bytes that are no text are shown by their numbers (``\xc3``).
+
+    Parameters
+    ----------
+    tokens, classes : sequence of str
+        All tokens, as :func:`token_texts` and :func:`token_classes` give them. Special tokens are left as they are.
+
+    Returns
+    -------
+    list of str
+    """
+    writing = _Writing(tokens, **_commonest_mark(tokens))
+    mark = writing.continuation
+
+    def text_of(token: str, of_class: str) -> str:
+        if of_class == "special":
+            return token
+        text = writing.decoded(token)
+        if text is None:
+            return bytes(map(_BYTE_OF.__getitem__, token)).decode(errors="backslashreplace")
+        return text.removeprefix(mark) if mark is not None and text != mark else text
+
+    return list(map(text_of, tokens, classes))
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class Chart:
         Plain text.
     x, y : Axis
     points : dict
-        Lists of equal length: ``x``, ``y``, ``token``, ``group`` (places in ``groups``), and whatever ``shown`` names.
-        The numbers are finite.
+        Lists of equal length: ``x``, ``y``, ``token``, ``group`` (places in ``groups``), whatever ``shown`` names, and
+        ``raw``, if given: how the vocabulary writes the token, empty where it is the same. The numbers are finite.
     groups : tuple of (str, str)
         Name and colour, ``#RRGGBB``.
     shown : tuple of (str, str)

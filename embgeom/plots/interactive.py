@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from embgeom.errors import CountsError, OptionError
+from embgeom.errors import OptionError
 from embgeom.plots.chart_page import Axis, Chart, chart_page
 from embgeom.plots.common import COLOURS, model_name
-from embgeom.token_classes import CLASSES
+from embgeom.plots.norm_scatter import check_one_tokenizer
+from embgeom.token_classes import CLASSES, readable_tokens
 
 if TYPE_CHECKING:
     from embgeom.counts import TokenCounts
@@ -28,9 +29,11 @@ _NORM = "norm ‖e‖"
 def interactive_norms(measured: Iterable[tuple[TokenNorms, TokenCounts]]) -> str:
     """Return a page with the norm of every token against its frequency, a point per token, a figure per pair.
 
-    To point at a point, by mouse, finger or keyboard, shows its token as the vocabulary writes it, id, class, frequency
-    and norm; tokens can be searched for. Those that were never seen are in a strip of their own. Special tokens that
-    were not counted are left out.
+    To point at a point, by mouse, finger or keyboard, shows the text that its token stands for (``␣the``), how the
+    vocabulary writes it where that differs (``Ġthe``), id, class, frequency and norm; either spelling can be searched
+    for. The record does not say how its vocabulary writes a space, or the continuation of a word: it is told from the
+    commonest mark. Tokens that were never seen are in a strip of their own; special ones that were not counted are
+    left out.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ def interactive_norms(measured: Iterable[tuple[TokenNorms, TokenCounts]]) -> str
     Returns
     -------
     str
-        HTML with everything in it; some 50 bytes per token.
+        HTML with everything in it; some 60 bytes per token.
 
     Raises
     ------
@@ -94,18 +97,17 @@ def _page(title: str, charts: list[Chart]) -> str:
 
 
 def _norms(norms: TokenNorms, counts: TokenCounts) -> Chart:
-    if counts.vocabulary_size != norms.vocabulary_size:
-        raise CountsError(
-            f"the counts are those of a tokenizer with {counts.vocabulary_size} tokens, that of the embeddings has "
-            f"{norms.vocabulary_size}; count with the model's own"
-        )
+    check_one_tokenizer(norms, counts)
     frequencies = counts.as_dict()
     uncounted = set() if counts.special_tokens else set(counts.special_token_ids)
     present = [name for name in CLASSES if name in set(norms.classes)]
     place = {name: number for number, name in enumerate(present)}
+    texts = readable_tokens(norms.tokens, norms.classes)
     rows = [
-        (frequencies.get(number, 0), norm, token, place[of_class], number)
-        for number, norm, token, of_class in zip(norms.token_ids, norms.norms, norms.tokens, norms.classes, strict=True)
+        (frequencies.get(number, 0), norm, text, token if token != text else "", place[of_class], number)
+        for number, norm, text, token, of_class in zip(
+            norms.token_ids, norms.norms, texts, norms.tokens, norms.classes, strict=True
+        )
         if number not in uncounted
     ]
     seen = sum(row[0] > 0 for row in rows)
@@ -115,7 +117,7 @@ def _norms(norms: TokenNorms, counts: TokenCounts) -> Chart:
         f"{len(rows) - seen} that the texts do not have.",
         x=_FREQUENCY,
         y=Axis(_NORM),
-        points=dict(zip(("x", "y", "token", "group", "id"), map(list, zip(*rows, strict=True)), strict=True)),
+        points=dict(zip(("x", "y", "token", "raw", "group", "id"), map(list, zip(*rows, strict=True)), strict=True)),
         groups=tuple((name, _CLASS_COLOURS[name]) for name in present),
         shown=(("id", "id"), ("class", "group"), ("frequency", "x"), ("norm", "y")),
         lines=[],
@@ -134,6 +136,7 @@ def _groups(result: GroupStatistics) -> Chart:
             "x": [word.frequency if counted else number for word, number in words],
             "y": [word.norm for word, _ in words],
             "token": [word.word for word, _ in words],
+            "raw": [word.token if word.token != word.word else "" for word, _ in words],
             "group": [number for _, number in words],
             "id": [word.token_id for word, _ in words],
         },

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import pytest
 
 from embgeom import load_embeddings
 from embgeom.counts import TokenCounts, token_counts
+from embgeom.hierarchy import Hierarchy, group_statistics
 from embgeom.norms import TokenNorms, token_norms
-from embgeom.plots.interactive import interactive_norms, interactive_tree
-from embgeom.trees import TreeFit, fit_tree
+from embgeom.plots.interactive import interactive_hierarchy, interactive_norms, interactive_tree
+from embgeom.trees import TreeFit, fit_tree, token_tree
+from embgeom.words import word_tokens
 from tests.browser.conftest import MEASURES, VIEWS, Open
 from tests.report.made import PROMPTS
 
@@ -45,6 +49,8 @@ SHOWN = {
     "\u202eabc\u2066": "\\u{202e}abc\\u{2066}",
     "\ud800": "\\u{d800}",
     "\u2028": "\\u{2028}",
+    " ": "␣",
+    "▁猫🙂": "␣猫🙂",
 }
 WORDS = ["dog", "cow", "animal", "apple", "banana", "fruit", "red", "purple", "color", "</script>"]
 
@@ -86,6 +92,23 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     counts = counts_of({number: 2**number for number in range(len(HOSTILE))}, len(HOSTILE))
     norms, counts = replace(norms, model="<b>model"), replace(counts, data="</title><script>alert(2)</script>")
     path.write_text(interactive_norms([(norms, counts)]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def hierarchy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose groups and whose tree have more words than a phone has room for."""
+    embeddings = load_embeddings("demo")
+    known = [token[1:] for token in token_norms(embeddings).tokens if token[0] == "Ġ" and token[1:].isalpha()]
+    words = dict(list(word_tokens(embeddings.tokenizer, known).found.items())[::20][:40])
+    counts = counts_of({of: 2000 // (place**2 + 1) for place, of in enumerate(words.values())}, 3072)
+    groups = {"often": tuple(words)[:20], "seldom": tuple(words)[20:]}
+    tree = token_tree(embeddings, list(words)[:30])
+    result = Hierarchy(
+        "demo", "input", "some", group_statistics(embeddings, groups, counts, seed=0), None, None, (tree,)
+    )
+    path = tmp_path_factory.mktemp("hierarchy") / "hierarchy.html"
+    path.write_text(interactive_hierarchy([result]), encoding="utf-8")
     return path
 
 
@@ -139,7 +162,7 @@ def test_the_page_holds_the_record(open_page: Open, demo: tuple[TokenNorms, Toke
     norms, counts, path = demo
     (chart,) = json.loads(open_page(path).evaluate("document.getElementById('charts').textContent"))
     points, names = chart["points"], [group["name"] for group in chart["groups"]]
-    assert points["token"] == list(norms.tokens)
+    assert [raw or token for raw, token in zip(points["raw"], points["token"], strict=True)] == list(norms.tokens)
     assert points["id"] == list(norms.token_ids)
     assert points["y"] == list(norms.norms)
     assert points["x"] == counts.dense().tolist()
@@ -155,7 +178,8 @@ def test_hovering_shows_the_token(open_page: Open, demo: tuple[TokenNorms, Token
         point_at(page, *place(page, at))
         shown = tip(page)
         assert shown is not None
-        assert shown[0] == norms.tokens[at]
+        assert shown[0] == norms.tokens[at].replace("Ġ", "␣")
+        assert page.locator(".tip code").text_content() == (norms.tokens[at] if "Ġ" in norms.tokens[at] else "")
         values = dict(part.split(": ") for part in shown[1].split(" · "))
         assert values["id"] == str(number)
         assert values["class"] == norms.classes[at]
@@ -175,7 +199,7 @@ def test_hovering_over_a_leaf_of_the_tree(open_page: Open, tree: tuple[TreeFit, 
     box = page.locator(".plot").bounding_box()
     for word, x, y in zip(WORDS, chart["points"]["x"], chart["points"]["y"], strict=True):
         assert math.hypot(x, y) < 1
-        across, down = (6 + (box["width"] - 12) * (1 + part / 1.15) / 2 for part in (x, -y))
+        across, down = (6 + (box["width"] - 12) * (1 + part / 1.1) / 2 for part in (x, -y))
         point_at(page, across, down)
         shown = tip(page)
         assert shown is not None
@@ -208,6 +232,101 @@ def test_it_is_the_nearest_point(open_page: Open, demo: tuple[TokenNorms, TokenC
     assert 0 < hits < 300
 
 
+WRITTEN = """(figure) => {
+  const { chart } = figure, texts = [], { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const ink = this.measureText(text), turned = this.getTransform().scale(1), ratio = devicePixelRatio;
+    const [one, other] = [
+      [x - ink.actualBoundingBoxLeft, y - ink.actualBoundingBoxAscent],
+      [x + ink.actualBoundingBoxRight, y + ink.actualBoundingBoxDescent],
+    ].map((corner) => turned.transformPoint(new DOMPoint(...corner)));
+    const ends = (a, b) => [Math.min(a, b) / ratio, Math.max(a, b) / ratio];
+    texts.push({ text, across: ends(one.x, other.x), down: ends(one.y, other.y) });
+  };
+  chart.draw();
+  Object.assign(CanvasRenderingContext2D.prototype, { fillText });
+  const { token, x, y } = chart.data.points, [left, right, above, below] = chart.box, places = [];
+  for (let i = 0; i < token.length; i++) {
+    const [px, py] = [chart.toX(chart.x[i]), chart.toY(chart.y[i])];
+    if (px >= left && px <= right && py >= above && py <= below) places.push([px, py]);
+  }
+  return { texts, places, box: chart.box, size: [chart.base.clientWidth, chart.base.clientHeight] };
+}"""
+"""What a figure writes on its canvas, where its ink is, and where the points in view are."""
+
+
+def check_labels(page: Any, shares: Sequence[float]) -> None:
+    """Require that no text meets another, a point or the edge, and that a share of the points has a label."""
+    for figure, share in zip(page.locator("figure").all(), shares, strict=True):
+        drawn = figure.evaluate(WRITTEN)
+        (left, right, above, below), (width, height) = drawn["box"], drawn["size"]
+        inner = []
+        for one in drawn["texts"]:
+            (x0, x1), (y0, y1) = one["across"], one["down"]
+            room = (0, 0, width, height)
+            if x1 > left and y0 < below:  # what is written along the axes is outside of the box
+                room = (left, above, right, below)
+                inner.append(one)
+            assert all(room[side] <= (x0, y0)[side] < (x1, y1)[side] <= room[side + 2] + 0.5 for side in (0, 1)), one
+            if len(drawn["places"]) <= 80:
+                met = [(x, y) for x, y in drawn["places"] if x0 - 3 < x < x1 + 3 and y0 - 3 < y < y1 + 3]
+                assert not met, f"{one['text']!r} meets the points {met}"
+        for one, other in itertools.combinations(drawn["texts"], 2):
+            apart = [one[way][1] <= other[way][0] or other[way][1] <= one[way][0] for way in ("across", "down")]
+            assert any(apart), f"{one['text']!r} meets {other['text']!r}"
+        assert len(inner) >= share * len(drawn["places"])
+
+
+@pytest.mark.parametrize(("width", "share"), [(1280, 0.7), (390, 0.3), (320, 0.2)])
+def test_labels_meet_nothing(
+    open_page: Open, hierarchy: Path, tree: tuple[TreeFit, Path], hostile: Path, width: int, share: float
+) -> None:
+    for path in (hierarchy, tree[1], hostile):
+        page = open_page(path, width=width)
+        figures = page.locator("figure").count()
+        check_labels(page, [share] * figures)
+        for _ in range(4):
+            for button in page.get_by_role("button", name="Zoom in").all():
+                button.click()
+            check_labels(page, [0.0] * figures)
+
+
+def test_numbers_along_the_axes_meet_nothing(open_page: Open, tmp_path: Path) -> None:
+    norms = norms_of([str(number) for number in range(100)], [1000.0 + number for number in range(100)])
+    counts = counts_of({number: 3 * 10 ** (number % 11) for number in range(1, 100)}, 100)
+    (tmp_path / "wide.html").write_text(interactive_norms([(norms, counts)]), encoding="utf-8")
+    for width in (1280, 390, 320):
+        page = open_page(tmp_path / "wide.html", width=width)
+        for _ in range(5):
+            check_labels(page, [0.0])
+            page.get_by_role("button", name="Zoom in").click()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 1200), (1280, 800), (1024, 768), (390, 844)])
+def test_the_disc_fills_its_figure(open_page: Open, tree: tuple[TreeFit, Path], width: int, height: int) -> None:
+    page = open_page(tree[1], width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    figure, plot, caption, controls = (
+        page.locator(name).bounding_box() for name in ("figure", ".plot", "figcaption", ".controls")
+    )
+    assert plot["width"] == pytest.approx(plot["height"], abs=1)
+    assert plot["height"] <= height
+    page.wait_for_function("(w) => document.querySelector('figure').chart.box[1] > w - 8", arg=plot["width"])
+    middle, radius = page.evaluate(
+        "(({ chart }) => [chart.toX(0), chart.toX(1) - chart.toX(0)])(document.querySelector('figure'))"
+    )
+    assert 2 * radius > 0.85 * plot["width"]
+    first, last = plot["x"] + middle - radius, plot["x"] + middle + radius
+    assert figure["x"] + figure["width"] - last < 0.16 * figure["width"]
+    if width > 960:  # what is said of it is beside it
+        words = max(box["x"] + box["width"] for box in (caption, controls))
+        assert 0 < first - words < 0.2 * figure["width"]
+        assert controls["y"] + controls["height"] < plot["y"] + plot["height"]
+    else:
+        assert first - figure["x"] < 0.16 * figure["width"]
+        assert controls["y"] + controls["height"] < plot["y"]
+
+
 def test_touching_shows_the_token(open_page: Open, demo: tuple[TokenNorms, TokenCounts, Path]) -> None:
     norms, counts, path = demo
     page = open_page(path, width=390, touch=True)
@@ -217,7 +336,7 @@ def test_touching_shows_the_token(open_page: Open, demo: tuple[TokenNorms, Token
     page.touchscreen.tap(box["x"] + x, box["y"] + y)
     shown = tip(page)
     assert shown is not None
-    assert shown[0] == norms.tokens[norms.token_ids.index(number)]
+    assert shown[0] == norms.tokens[norms.token_ids.index(number)].replace("Ġ", "␣")
 
 
 def test_arrow_keys_go_from_point_to_point(open_page: Open, hostile: Path) -> None:
@@ -240,12 +359,13 @@ def test_hostile_tokens_are_inert(open_page: Open, hostile: Path) -> None:
     assert page.locator("script").count() == 2
     assert page.locator("img, b").count() == 0  # the tip has been empty so far
     (chart,) = json.loads(page.evaluate("document.getElementById('charts').textContent"))
-    assert chart["points"]["token"] == HOSTILE
+    assert chart["points"]["token"] == [token.replace("▁", " ") for token in HOSTILE]
     page.locator("canvas").nth(1).focus()
     for token in HOSTILE:
         page.keyboard.press("ArrowRight")
-        assert page.locator(".tip > *").count() == 2
-        assert page.locator(".tip b > *").count() == 0
+        assert page.locator(".tip > *").count() == 3
+        assert page.locator(".tip > * > *").count() == 0
+        assert page.locator(".tip code").is_visible() == (token == "▁猫🙂")
         assert page.locator(".tip b").text_content() == SHOWN.get(token, token)
     page.fill("input", "<img")
     assert page.locator("output").inner_text() == "1 found"
@@ -258,7 +378,7 @@ def test_tokens_are_found(open_page: Open, demo: tuple[TokenNorms, TokenCounts, 
     norms, _, path = demo
     page = open_page(path)
     page.fill("input", "TION")
-    expected = [token for token in norms.tokens if "tion" in token.lower()]
+    expected = [token.replace("Ġ", "␣") for token in norms.tokens if "tion" in token.lower()]
     assert len(expected) > 3
     assert page.locator("output").inner_text() == f"{len(expected)} found"
     seen = set()
@@ -268,6 +388,19 @@ def test_tokens_are_found(open_page: Open, demo: tuple[TokenNorms, TokenCounts, 
     assert seen == set(expected)
     page.fill("input", "")
     assert page.locator("output").inner_text() == ""
+    # As it is shown, as the vocabulary writes it, and as the text that it is.
+    found = f"{sum(token.lower().startswith('ġthe') for token in norms.tokens)} found"
+    for wanted in ("␣the", "Ġthe", " the"):
+        page.fill("input", wanted)
+        assert page.locator("output").inner_text() == found
+        page.keyboard.press("Enter")
+        assert page.locator(".tip b").text_content().lower()[:4] == "␣the"
+        assert page.locator(".tip code").inner_text().lower()[:4] == "ġthe"
+    for wanted in ("Ċ", "\\n"):
+        page.fill("input", wanted)
+        page.keyboard.press("Enter")
+        assert "\\n" in page.locator(".tip b").text_content()
+        assert "Ċ" in page.locator(".tip code").inner_text()
 
 
 def test_zoom_and_groups(open_page: Open, demo: tuple[TokenNorms, TokenCounts, Path]) -> None:
@@ -304,14 +437,14 @@ def test_a_vocabulary_of_128k_types(open_page: Open, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     n = 128_256
     frequencies = np.where(rng.random(n) < 0.5, 0, rng.zipf(1.5, n).clip(max=10**9))
-    frequencies[77_777] = 10**10  # apart from all others
+    frequencies[77_776] = 10**10  # apart from all others
     norms = norms_of([f"Ġ{number}" for number in range(n)], rng.normal(1, 0.1, n).tolist())
     counts = counts_of(dict(enumerate(frequencies.tolist())), n)
     (tmp_path / "large.html").write_text(interactive_norms([(norms, counts)]), encoding="utf-8")
     page = open_page(tmp_path / "large.html")
-    point_at(page, *place(page, 77_777))
+    point_at(page, *place(page, 77_776))
     shown = tip(page)
     assert shown is not None
-    assert shown[0] == "Ġ77777"
+    assert shown[0] == "␣77776"
     page.fill("input", "Ġ1234")
     assert page.locator("output").inner_text() == "111 found"

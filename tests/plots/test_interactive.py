@@ -17,10 +17,10 @@ import pytest
 import embgeom.hierarchy.__main__
 import embgeom.norms.__main__
 from embgeom import cli, load_embeddings
-from embgeom.counts import token_counts
+from embgeom.counts import TokenCounts, token_counts
 from embgeom.errors import CountsError, OptionError
 from embgeom.hierarchy import Hierarchy, general_specific, group_statistics
-from embgeom.norms import token_norms
+from embgeom.norms import TokenNorms, token_norms
 from embgeom.plots.interactive import interactive_hierarchy, interactive_norms, interactive_tree
 from embgeom.trees import fit_tree
 
@@ -34,6 +34,13 @@ def charts_of(page: str) -> list[dict[str, Any]]:
     return found
 
 
+def spelt(chart: dict[str, Any]) -> list[str]:
+    """Return each point's token as the vocabulary writes it."""
+    points = chart["points"]
+    assert all(raw != token for raw, token in zip(points["raw"], points["token"], strict=True))
+    return [raw or token for raw, token in zip(points["raw"], points["token"], strict=True)]
+
+
 @pytest.fixture(scope="module")
 def demo() -> tuple[Any, Any, Any]:
     embeddings = load_embeddings("demo")
@@ -45,7 +52,7 @@ def test_every_token_is_a_point(demo: tuple[Any, Any, Any]) -> None:
     page = interactive_norms([(norms, counts), (replace(norms, model="other"), counts)])
     first, second = charts_of(page)
     assert first["points"] == second["points"]
-    assert first["points"]["token"] == list(norms.tokens)
+    assert spelt(first) == list(norms.tokens)
     assert first["points"]["x"] == counts.dense().tolist()
     expected = np.linalg.norm(embeddings.matrix.double().numpy(), axis=1)
     assert first["points"]["y"] == pytest.approx(expected.tolist(), rel=1e-12)
@@ -79,7 +86,41 @@ def test_tokens_are_data_and_no_markup(demo: tuple[Any, Any, Any]) -> None:
     assert page.count("<script") == page.count("</script>") == 2
     assert "<i>" not in page.replace('<i style="background: #', "")
     (chart,) = charts_of(page)
-    assert chart["points"]["token"] == list(tokens)
+    assert spelt(chart) == list(tokens)
+
+
+def test_the_text_of_a_token_is_what_its_tokenizer_decodes(demo: tuple[Any, Any, Any]) -> None:
+    embeddings, norms, counts = demo
+    (chart,) = charts_of(interactive_norms([(norms, counts)]))
+    texts = dict(zip(norms.tokens, chart["points"]["token"], strict=True))
+    assert {texts["Ġthe"], texts["the"], texts["Ċ"]} == {" the", "the", "\n"}
+    decoded = 0
+    for number, token, of_class in zip(norms.token_ids, norms.tokens, norms.classes, strict=True):
+        if of_class == "byte":  # no text, so by number
+            assert re.fullmatch(r"[ -~]*(\\x[89a-f][0-9a-f])+", texts[token]), token
+        else:
+            assert texts[token] == embeddings.tokenizer.decode([number], clean_up_tokenization_spaces=False)
+            decoded += texts[token] != token
+    assert decoded > 1000
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"Ġthe": " the", "the": "the", "Ã©": "é", "Ġä¸": " \\xe4\\xb8", "ĊĊ": "\n\n", "<|end▁Ġ|>": "<|end▁Ġ|>"},
+        {"▁the": " the", "the": "the", "▁▁": "  ", "<0x0A>": "<0x0A>", "Ġ": "Ġ", "<mask▁1>": "<mask▁1>"},
+        {"##ing": "ing", "the": "the", "##": "##", "#": "#", "▁": "▁", "[##]": "[##]", "##[MASK]": "##[MASK]"},
+        {"the": "the", "é": "é", " ": " "},
+    ],
+    ids=["byte-level", "SentencePiece", "WordPiece", "characters"],
+)
+def test_the_text_of_a_token_however_it_is_written(written: dict[str, str]) -> None:
+    special = "<|end▁Ġ|>", "<mask▁1>", "[##]", "##[MASK]"
+    n, classes = len(written), tuple("special" if token in special else "other" for token in written)
+    norms = TokenNorms(tuple(range(n)), tuple(written), classes, (1.0,) * n, n, 0, 0, "a", "input", {})
+    (chart,) = charts_of(interactive_norms([(norms, TokenCounts((0,), (1,), 1, n, True, (), None, "some", {}))]))
+    assert dict(zip(written, chart["points"]["token"], strict=True)) == written
+    assert spelt(chart) == list(written)
 
 
 def test_the_counts_of_another_tokenizer_are_refused(demo: tuple[Any, Any, Any]) -> None:
@@ -123,6 +164,7 @@ def test_words_of_the_hierarchy(demo: tuple[Any, Any, Any]) -> None:
     first, second = charts_of(interactive_hierarchy([result]))
     words = [word for row in groups.groups for word in row.words]
     assert first["points"]["token"] == [word.word for word in words]
+    assert first["points"]["raw"] == [f"Ġ{word.word}" for word in words]
     assert first["points"]["x"] == [word.frequency for word in words]
     assert first["points"]["y"] == [word.norm for word in words]
     assert second["points"]["token"] == [f"{pair.specific} → {pair.general}" for pair in pairs.pairs]
