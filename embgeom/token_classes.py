@@ -105,10 +105,11 @@ def token_classes(tokenizer: Any, ids: Iterable[int] | None = None) -> list[str 
 
 
 def readable_tokens(tokens: Sequence[str], classes: Sequence[str]) -> list[str]:
-    r"""Return the text that each token of a vocabulary stands for, without its tokenizer: `` the`` for ``Ġthe``.
+    r"""Return the text that each token of a vocabulary stands for, as it can be told without its tokenizer.
 
-    How the vocabulary writes a space, or the continuation of a word, is told from the commonest mark. Different tokens
-    may have one text; bytes that are no text are shown by their numbers (``\xc3``).
+    That of ``Ġthe`` is a space and ``the``. How the vocabulary writes a space, or the continuation of a word, is told
+    from the commonest mark. Different tokens may have one text; bytes that are no text are shown by their numbers
+    (``\xc3``).
 
     Parameters
     ----------
