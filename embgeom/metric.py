@@ -27,6 +27,7 @@ __all__ = [
     "batched_distances",
     "diameter",
     "pairwise_distances",
+    "power_of_two",
     "row_distances",
     "rows_to_all",
 ]
@@ -91,7 +92,7 @@ def row_distances(x: torch.Tensor, y: torch.Tensor, *, metric: str = "euclidean"
     """Return the distances between matching rows of ``x`` and ``y``, both (m, d) float64, as (m,) float64."""
     if metric == "euclidean":
         difference = x - y
-        scale = _power_of_two(difference)
+        scale = power_of_two(difference)
         return (difference / scale).norm(dim=1) * scale
     u, v = _normalised(x), _normalised(y)
     chord = (u - v).norm(dim=1)
@@ -105,7 +106,9 @@ def row_distances(x: torch.Tensor, y: torch.Tensor, *, metric: str = "euclidean"
 def batched_distances(points: torch.Tensor, *, metric: str = "euclidean") -> torch.Tensor:
     """Return the distance matrices (b, n, n) of a batch of clouds (b, n, d), float64, from direct differences."""
     if metric == "euclidean":
-        return _direct(points, points)
+        scale = power_of_two(points)
+        scaled = points / scale
+        return _direct(scaled, scaled).mul_(scale)
     unit = _normalised(points.flatten(0, 1)).view_as(points)
     chord = _direct(unit, unit)
     if metric == "cosine":
@@ -126,7 +129,7 @@ def rows_to_all(points: torch.Tensor, *, metric: str = "euclidean") -> Callable[
 
     if metric == "euclidean":
         centred = points - points.mean(0)
-        single = (centred / _power_of_two(centred)).float()
+        single = (centred / power_of_two(centred)).float()
     else:
         single = _normalised(points).float()
     squares = single.square().sum(1)
@@ -146,7 +149,7 @@ def diameter(points: Array, *, metric: str = "euclidean", on_progress: OnProgres
     if metric != "euclidean":
         x = _normalised(x)
     x = x - x.mean(0)
-    x = x / _power_of_two(x)
+    x = x / power_of_two(x)
     squares = x.square().sum(1)
     best, pair = -math.inf, (0, 0)
     for rows in _row_blocks(len(x), len(x)):
@@ -204,6 +207,16 @@ def as_points(points: Array) -> torch.Tensor:
     return x
 
 
+def power_of_two(x: torch.Tensor) -> float:
+    """Return the power of two that brings the largest absolute value into [½, 1) when divided by; 1 for zeros.
+
+    Dividing by it is exact, and no square of what is left overflows.
+    """
+    low, high = (float(end) for end in x.aminmax()) if x.numel() else (0.0, 0.0)
+    peak = max(-low, high)
+    return math.ldexp(1.0, min(1023, math.frexp(peak)[1])) if peak > 0 else 1.0
+
+
 def _normalised(x: torch.Tensor) -> torch.Tensor:
     peak = x.abs().amax(1, keepdim=True)
     zero = (peak.flatten() == 0).nonzero().flatten()
@@ -218,16 +231,10 @@ def _normalised(x: torch.Tensor) -> torch.Tensor:
 def _euclidean(x: torch.Tensor, on_progress: OnProgress | None = None) -> torch.Tensor:
     """Scale by a power of two (exact), so that squares neither overflow nor vanish, and scale back."""
     centred = x - x.mean(0)
-    scale = _power_of_two(centred)
+    scale = power_of_two(centred)
     x = x / scale
     distances = _direct(x, x) if len(x) <= _DIRECT else _gram(x, centred / scale, on_progress)
     return distances.mul_(scale)
-
-
-def _power_of_two(x: torch.Tensor) -> float:
-    """Return the power of two that brings the largest absolute value into [½, 1) when divided by; 1 for zeros."""
-    peak = float(x.abs().max()) if x.numel() else 0.0
-    return math.ldexp(1.0, math.frexp(peak)[1]) if peak > 0 else 1.0
 
 
 def _direct(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

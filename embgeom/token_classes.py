@@ -131,7 +131,7 @@ def readable_tokens(tokens: Sequence[str], classes: Sequence[str]) -> list[str]:
             return bytes(map(_BYTE_OF.__getitem__, token)).decode(errors="backslashreplace")
         return text.removeprefix(mark) if mark is not None and text != mark else text
 
-    return list(map(text_of, tokens, classes))
+    return [text_of(*pair) for pair in zip(tokens, classes, strict=True)]
 
 
 @dataclass(frozen=True)

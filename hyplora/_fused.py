@@ -17,6 +17,8 @@ __all__ = ["HyperbolicDelta", "gate_of"]
 class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
     """Δ = scaling · g · B h, of x (..., d), A, B, and the tensors that ``options`` makes K and c of, if any.
 
+    With ``onto`` (..., k), in the dtype of the products, onto + Δ: the product adds to it, which saves a pass.
+
     Forward keeps x, A, B, u = A x and ‖x‖. Whatever else backward needs is no wider than the rank and is made again.
     Beyond LoRA's four wide products, x is read once for its norm and once for its share in the gradient by x. What is
     no wider than the rank is done by compiled loops on a CPU, by Triton on a GPU, or by tensors: see ``_engine``.
@@ -24,20 +26,28 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options
+        ctx: Any,
+        x: Tensor,
+        A: Tensor,
+        B: Tensor,
+        K: Tensor | None,
+        c: Tensor | None,
+        onto: Tensor | None,
+        options: Options,
     ) -> Tensor:
         with _as_they_are(x):
             dtype = options.dtype
             engine = _engine(x, A, B, dtype)
-            cast = x.to(dtype)
+            cast = _in(dtype, x)
             inputs = _inputs(engine, options, x, cast, A, B, K, c)
             weighted = engine.weigh(options, inputs)
             # LoRA would keep its converted copy of x; the narrower of the two will do.
             kept = x if x.element_size() <= cast.element_size() else cast
             ctx.save_for_backward(kept, A, B, K, c, inputs.u, inputs.norm, inputs.gram)
             ctx.options, ctx.x_dtype = options, x.dtype
-            # Shaped before the product, whose result is then no view: autograd adds in place to what is no view.
-            return weighted.reshape(*x.shape[:-1], B.shape[1]) @ _divided(B, inputs.size).to(dtype).mT
+            factor = _in(dtype, _divided(B, inputs.size)).mT
+            delta = weighted @ factor if onto is None else torch.addmm(_rows(onto), weighted, factor)
+            return _like_rows(delta, x)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -48,33 +58,32 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         options, wanted = ctx.options, ctx.needs_input_grad
         dtype, form = options.dtype, options.form
         by_x = by_A = by_B = by_K = by_c = None
+        by_onto = upstream if wanted[5] else None
         with _as_they_are(x):
             engine = _engine(x, A, B, dtype)
-            tokens = x.reshape(-1, x.shape[-1])
-            upstream = upstream.reshape(-1, upstream.shape[-1]).to(dtype)
+            tokens = _rows(x)
+            upstream = _in(dtype, _rows(upstream))
             inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
-            slope = engine.slopes(options, inputs, upstream @ B.to(dtype))
+            slope = engine.slopes(options, inputs, upstream @ _in(dtype, B))
             if wanted[2]:
                 by_B = _by_B(upstream, slope.weighted, slope.outer, B, inputs.size)
             if wanted[1]:
-                by_A = (slope.rank.mT @ tokens.to(dtype)).to(A.dtype)
-                if slope.column is not None:
-                    by_A = torch.cat((slope.column.to(A.dtype).unsqueeze(-1), by_A), dim=-1)
+                by_A = _in(A.dtype, _by_A(slope.rank, slope.column, _in(dtype, tokens)))
             if wanted[0]:
-                by_x = slope.rank.reshape(*x.shape[:-1], A.shape[0]) @ _space(A, form).to(dtype)
-                engine.add_multiples(by_x.view(tokens.shape), tokens, slope.pull)
-                by_x = by_x.to(ctx.x_dtype)
+                by_x = slope.rank @ _in(dtype, _space(A, form))
+                engine.add_multiples(by_x, tokens, slope.pull)
+                by_x = _like_rows(_in(ctx.x_dtype, by_x), x)
             if wanted[3]:
                 by_K = _by_number(slope.log_curvature, K, options.K_start)
             if wanted[4]:
                 by_c = _by_number(slope.log_scale, c, options.c_start)
-        return by_x, by_A, by_B, by_K, by_c, None
+        return by_x, by_A, by_B, by_K, by_c, by_onto, None
 
 
 def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options) -> Tensor:
     """Return g (...) of x (..., d)."""
     with _as_they_are(x):
-        return gated(options, _inputs(_forms, options, x, x.to(options.dtype), A, B, K, c)).gain.reshape(x.shape[:-1])
+        return gated(options, _inputs(_forms, options, x, _in(options.dtype, x), A, B, K, c)).gain.reshape(x.shape[:-1])
 
 
 def _inputs(
@@ -88,9 +97,9 @@ def _inputs(
     c: Tensor | None,
 ) -> Inputs:
     dtype = options.dtype
-    x, cast = x.reshape(-1, x.shape[-1]), cast.reshape(-1, x.shape[-1])
-    u = cast @ _space(A, options.form).to(dtype).mT
-    norm = engine.norms(cast if cast.element_size() >= x.element_size() else x)
+    tokens = _rows(cast)
+    u = tokens @ _in(dtype, _space(A, options.form)).mT
+    norm = engine.norms(tokens if cast.element_size() >= x.element_size() else _rows(x))
     gram = engine.gram_of(B, wide_dtype(dtype, x.device), dtype)
     return Inputs(u, norm, _time(A, options.form), gram, K, c, _size(B, dtype))
 
@@ -117,6 +126,19 @@ def _as_they_are(x: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
+def _rows(x: Tensor) -> Tensor:
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+
+
+def _like_rows(rows: Tensor, x: Tensor) -> Tensor:
+    """Return what :func:`_rows` has made of x in its shape again; no view, to which autograd would not add in place."""
+    return rows if x.ndim == 2 else torch.ops.aten._unsafe_view(rows, (*x.shape[:-1], rows.shape[-1]))
+
+
+def _in(dtype: torch.dtype, x: Tensor) -> Tensor:
+    return x if x.dtype == dtype else x.to(dtype)
+
+
 def _space(A: Tensor, form: str) -> Tensor:
     return A[:, 1:] if form == "time" else A
 
@@ -129,6 +151,15 @@ def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor
     """Return the derivative by the tensor of which :func:`hyplora._forms.value_of` makes the number."""
     slope = log_slope / tensor.to(log_slope) if start is None else log_slope
     return slope.to(tensor).reshape(tensor.shape)
+
+
+def _by_A(rank: Tensor, column: Tensor | None, tokens: Tensor) -> Tensor:
+    if column is None:
+        return rank.mT @ tokens
+    by_A = tokens.new_empty(rank.shape[1], tokens.shape[1] + 1)
+    by_A[:, 0] = column
+    by_A[:, 1:].addmm_(rank.mT, tokens, beta=0.0)  # in its place, which saves a copy
+    return by_A
 
 
 def _by_B(upstream: Tensor, weighted: Tensor, outer: Tensor, B: Tensor, size: Tensor | None) -> Tensor:

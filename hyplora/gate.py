@@ -61,6 +61,7 @@ def hyperbolic_delta(
     form: Form = "space",
     norm_scale: float | Tensor | Learned = 1.0,
     scaling: float = 1.0,
+    onto: Tensor | None = None,
 ) -> Tensor:
     """Return scaling · logmap0(LLR(BA, expmap0(x / norm_scale))), what the adapter adds to its layer's output.
 
@@ -79,11 +80,13 @@ def hyperbolic_delta(
         c, positive; like ``K``.
     scaling : float
         LoRA's alpha / r; finite.
+    onto : Tensor, optional
+        (..., k), what to add the result to. In the result's dtype, the last product adds to it as it goes.
 
     Returns
     -------
     Tensor
-        (..., k), in the dtype of A; under autocast in its dtype, as a linear layer.
+        (..., k), in the dtype of A; under autocast in its dtype, as a linear layer. With ``onto``, the sum.
 
     Raises
     ------
@@ -112,7 +115,10 @@ def hyperbolic_delta(
     """
     if not isinstance(scaling, Real) or not math.isfinite(scaling):
         raise ValueError(f"scaling must be a finite number, not {scaling!r}")
-    return cast(Tensor, HyperbolicDelta.apply(x, A, B, *_checked(x, A, B, K, form, norm_scale, float(scaling))))
+    curvature, scale, options = _checked(x, A, B, K, form, norm_scale, float(scaling))
+    together = onto is not None and onto.dtype == options.dtype and onto.shape == (*x.shape[:-1], B.shape[0])
+    found = cast(Tensor, HyperbolicDelta.apply(x, A, B, curvature, scale, onto if together else None, options))
+    return found if onto is None or together else onto + found
 
 
 def gate(

@@ -149,14 +149,13 @@ class HypLoraLinear(nn.Module, LoraLayer):  # type: ignore[misc]
             return result
         for name in self.active_adapters:
             if name in self.lora_A:
-                delta = self.delta(x, name)  # nobody else's, so that the sum may take its place
-                result = delta.add_(result) if delta.dtype == result.dtype else result + delta
+                result = self.delta(x, name, onto=result)
         return result.to(dtype)
 
-    def delta(self, x: Tensor, adapter_name: str) -> Tensor:
-        """Return what an adapter adds for the inputs x (..., d): (..., k)."""
+    def delta(self, x: Tensor, adapter_name: str, *, onto: Tensor | None = None) -> Tensor:
+        """Return what an adapter adds for the inputs x (..., d): (..., k); with ``onto``, the sum of that and it."""
         x = self.lora_dropout[adapter_name](x)
-        return hyperbolic_delta(x, **self._map(adapter_name), scaling=self.scaling[adapter_name])
+        return hyperbolic_delta(x, **self._map(adapter_name), scaling=self.scaling[adapter_name], onto=onto)
 
     def gain(self, x: Tensor, adapter_name: str) -> Tensor:
         """Return the gate of an adapter for the inputs x (..., d), which no dropout has touched: (...)."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from peft.tuners.lora import LoraModel
-from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from peft.utils import register_peft_method
 from peft.utils.peft_types import PeftType
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
 
 from hyplora.config import HypLoraConfig, HypLoraError
 from hyplora.layer import NO_MERGE, HypLoraLinear, is_linear
@@ -24,8 +25,8 @@ class HypLoraModel(LoraModel):  # type: ignore[misc]
     What cannot be built is refused before anything of the model is changed; should PEFT stop on the way, the model is
     put back as it was.
 
-    A layer with HypLoRA adapters refuses those of LoRA. It has no say when another method of PEFT (LoHa, IA³, …) wraps
-    it, which is not supported: ``merge_and_unload`` of such a stack stops with the outer method merged already.
+    A model with HypLoRA adapters takes none of PEFT's other methods that change layers (LoRA, LoHa, IA³, …), whichever
+    layers they are for: ``merge_and_unload`` of the outer method would stop at HypLoRA, some of its own merged already.
     """
 
     tuner_layer_cls = HypLoraLinear
@@ -216,4 +217,18 @@ def _no_conversion() -> HypLoraError:
     )
 
 
+def _refuse_another_method(module: nn.Module, name: str, submodule: nn.Module | None) -> None:
+    if not isinstance(module, BaseTuner) or isinstance(module, HypLoraModel) or submodule is None:
+        return
+    if any(isinstance(layer, HypLoraLinear) for layer in submodule.modules()):
+        method = type(module).__name__.removesuffix("Model")
+        raise HypLoraError(
+            f"the model has HypLoRA adapters and takes none of another PEFT method that changes layers, here {method}; "
+            "take them off first"
+        )
+
+
+# The other methods ask a model nothing. That one of them takes it for its own, before it changes anything, PyTorch can
+# tell, and nothing else.
+register_module_module_registration_hook(_refuse_another_method)
 register_peft_method(name="hyplora", config_cls=HypLoraConfig, model_cls=HypLoraModel, prefix="lora_")

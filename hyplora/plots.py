@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,14 @@ def gate_by_norm(
     Raises
     ------
     HypLoraError
-        If a number is not positive and finite.
+        If a number is not one, or not positive and finite.
     """
     import torch
 
     from hyplora.gate import gate
 
-    if not 0 < stretch < float("inf"):
-        raise HypLoraError(f"stretch must be positive and finite, not {stretch}")
+    for name, value in (("stretch", stretch), *(("K", K) for K in curvatures)):
+        _check_positive(name, value)
     if axes is None:
         axes = new_axes()
     norms = torch.linspace(_LONGEST / _STEPS, _LONGEST, _STEPS, dtype=torch.float64)
@@ -72,6 +73,8 @@ def gate_grid(curvatures: Sequence[float] = (0.1, 0.5, 2.0, 10.0), stretches: Se
     """Draw :func:`gate_by_norm` side by side for several ‖BAx‖/‖x‖: a map that shrinks, and one that stretches."""
     from matplotlib.figure import Figure
 
+    if not stretches:
+        raise HypLoraError("there is nothing to draw: no stretches")
     figure = Figure(figsize=(PAGE, 2.6))
     panels: Any = figure.subplots(1, len(stretches), squeeze=False)[0]
     for axes, stretch in zip(panels, stretches, strict=True):
@@ -82,7 +85,7 @@ def gate_grid(curvatures: Sequence[float] = (0.1, 0.5, 2.0, 10.0), stretches: Se
 
 @styled
 def training_losses(folders: Mapping[str, str | Path], *, axes: Axes | None = None) -> Axes:
-    """Draw the training loss of several trainings against the step, and their validation losses as dots.
+    """Draw the training loss of several trainings against the step, and their validation losses as rings.
 
     Parameters
     ----------
@@ -98,16 +101,20 @@ def training_losses(folders: Mapping[str, str | Path], *, axes: Axes | None = No
     """
     from matplotlib.ticker import MaxNLocator
 
+    if not folders:
+        raise InputError("there is nothing to draw: no folders of trainings")
     if axes is None:
         axes = new_axes()
     for number, (name, folder) in enumerate(folders.items()):
         colour, entries = COLOURS[number % len(COLOURS)], _history(Path(folder))
-        for key, looks in (("loss", {"label": plain(name)}), ("eval_loss", {"linestyle": "", "marker": "o"})):
+        # Rings, a larger one for each: at the end they are often in one place.
+        rings = {"linestyle": "", "marker": "o", "markerfacecolor": "none", "markersize": 4 + 2.5 * number}
+        for key, looks in (("loss", {"label": plain(name)}), ("eval_loss", rings)):
             points = [(entry["step"], entry[key]) for entry in entries if key in entry]
             if points:
-                axes.plot(*zip(*points, strict=True), color=colour, markersize=4, **looks)  # type: ignore[arg-type]
+                axes.plot(*zip(*points, strict=True), color=colour, **looks)  # type: ignore[arg-type]
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("step (dots: validation)")
+    axes.set_xlabel("step (rings: validation)")
     axes.set_ylabel("loss (nats per token)")
     axes.legend()
     return axes
@@ -135,8 +142,9 @@ def gain_by_frequency(
     Raises
     ------
     HypLoraError
-        If the shapes differ, or nothing is left to draw.
+        If the shapes differ, the norm scale is not positive and finite, or nothing is left to draw.
     """
+    _check_positive("norm_scale", norm_scale)
     if gain.shape != token_ids.shape:
         raise HypLoraError(f"gain {tuple(gain.shape)} and token_ids {tuple(token_ids.shape)} must have one shape")
     frequency = counts.as_dict()
@@ -156,12 +164,18 @@ def gain_by_frequency(
     return axes
 
 
+def _check_positive(name: str, value: Any) -> None:
+    if not (isinstance(value, Real) and 0 < float(value) < float("inf")):
+        raise HypLoraError(f"{name} must be a positive and finite number, not {value!r}")
+
+
 def _history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.json"
     try:
         entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{str(folder)!r} holds no finished training: there is no {path.name}") from None
+    except OSError as error:
+        told = f"there is no {path.name}" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(f"{str(folder)!r} holds no finished training: {told}") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{str(path)!r} is no history of a training: {error}") from None
     return entries

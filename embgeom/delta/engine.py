@@ -5,6 +5,7 @@ All of them return the same exact values; they differ in speed alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from embgeom.delta import torch_blocks
 from embgeom.delta.climbs import climb_matrix
 from embgeom.delta.found import Found
-from embgeom.metric import batched_distances
+from embgeom.metric import batched_distances, power_of_two
 from embgeom.progress import OnProgress, progress_bar
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ __all__ = [
     "climb",
     "fixed_base",
     "four_point",
+    "obeys_triangles",
     "prepare",
     "prompts",
+    "symmetrised",
     "triangle_excess",
 ]
 
@@ -41,6 +44,10 @@ Backend = Literal["numba", "triton", "torch"]
 _BATCH = 8 * 2**20
 # Up to here looking at every quadruple is as fast as looking for what need not be looked at.
 _BRUTE_POINTS = 100
+# Points up to which every triangle of a cloud is seen to in a second.
+_TRIANGLE_POINTS = 5000
+# Bits that a coordinate may be away from 1, with sums of squares far from the ends of float64.
+_SQUARES_FIT = 300
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,42 @@ def climb(distances: torch.Tensor, climbs: int, *, seed: int, on_progress: OnPro
     return climb_matrix(distances, climbs, seed=seed, on_progress=on_progress)
 
 
+def symmetrised(matrix: torch.Tensor) -> tuple[torch.Tensor, tuple[float, float, float, float]] | None:
+    """Return (matrix + its transpose)/2 without negative entries and with a zero diagonal, and what was wrong before.
+
+    That is the largest absolute value of ``matrix`` (n, n, float64), its smallest value, the largest difference between
+    mirror images and the largest absolute value on the diagonal. None if an entry is not finite.
+    """
+    if backend_of(matrix.device) == "numba":
+        import torch
+
+        from embgeom.delta.cpu import matrix as kernel
+
+        found = kernel.symmetrise(matrix.numpy())
+        return None if found is None else (torch.from_numpy(found[0]), found[1])
+    if not bool(matrix.isfinite().all()):
+        return None
+    faults = (matrix.abs().max(), matrix.min(), (matrix - matrix.T).abs().max(), matrix.diagonal().abs().max())
+    largest, least, apart, diagonal = (float(each) for each in faults)
+    return ((matrix + matrix.T) / 2).clamp_(min=0).fill_diagonal_(0), (largest, least, apart, diagonal)
+
+
+def obeys_triangles(distances: torch.Tensor, largest: float) -> bool:
+    """Return whether it is seen at once that no d(x,y) exceeds any way round; what is too close to tell is not.
+
+    Parameters
+    ----------
+    distances : torch.Tensor, shape (n, n), float64
+    largest : float
+        The largest of them.
+    """
+    if backend_of(distances.device) != "numba" or len(distances) > _TRIANGLE_POINTS:
+        return False
+    from embgeom.delta.cpu import triangle
+
+    return triangle.every_way_is_longer(distances.numpy(), largest)
+
+
 def triangle_excess(
     distances: torch.Tensor, middles: NDArray[np.int64], *, on_progress: OnProgress | None = None
 ) -> NDArray[np.float64]:
@@ -161,8 +204,12 @@ def prompts(
 
         solve = kernel.four_point_batch if exact else kernel.fixed_base_batch
         offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in clouds])])
-        found = solve(rows.numpy(), np.concatenate(clouds), offsets, on_progress=on_progress)
-        return Prompts(found.two_delta, found.diameter, found.witnesses)
+        scale = power_of_two(rows)  # the kernels square differences
+        if abs(math.log2(scale)) < _SQUARES_FIT:
+            scale = 1.0
+        scaled = rows if scale == 1 else rows / scale
+        found = solve(scaled.numpy(), np.concatenate(clouds), offsets, on_progress=on_progress)
+        return Prompts(found.two_delta * scale, found.diameter * scale, found.witnesses)
     return _prompts_by_torch(rows, clouds, metric, exact, on_progress)
 
 

@@ -75,12 +75,16 @@ def rows_used(
     PointsError
         If a token id has no row, or its row is not finite, or has no direction where ``metric`` wants one.
     """
-    types, inverse = np.unique(np.concatenate(token_ids), return_inverse=True)
-    if types[0] < 0 or types[-1] >= len(matrix):
-        wrong = types[0] if types[0] < 0 else types[-1]
+    tokens = np.concatenate(token_ids)
+    lowest, highest = int(tokens.min()), int(tokens.max())
+    if lowest < 0 or highest >= len(matrix):
+        wrong = lowest if lowest < 0 else highest
         raise PointsError(f"token id {wrong} has no row in the embedding matrix of {len(matrix)} tokens")
+    occurs = np.zeros(highest + 1, np.bool_)
+    occurs[tokens] = True
+    places = np.cumsum(occurs) - 1
     ends = np.cumsum([len(ids) for ids in token_ids])[:-1]
-    return rows_of(matrix, types, metric=metric), np.split(inverse.astype(np.int64, copy=False), ends)
+    return rows_of(matrix, np.flatnonzero(occurs), metric=metric), np.split(places[tokens], ends)
 
 
 def rows_of(matrix: torch.Tensor, token_ids: NDArray[np.int64], *, metric: str) -> torch.Tensor:

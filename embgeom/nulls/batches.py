@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.errors import PointsError
+from embgeom.metric import power_of_two
 from embgeom.nulls.drawing import draw_clouds, generator
 from embgeom.nulls.models import FROM_VOCABULARY
 from embgeom.nulls.source import Vocabulary
@@ -112,9 +113,13 @@ def _axes_of(source: Vocabulary) -> tuple[Numbers, Numbers, float]:
 
     The columns of R, with R Rᵀ the covariance, are its eigenvectors times the roots of its eigenvalues.
     """
-    sds = np.linalg.norm(source.root, axis=0)
-    along = np.divide(source.mean @ source.root, sds, where=sds > 0, out=np.zeros(len(sds)))
-    return sds, along, float(np.sqrt(max(0.0, source.mean @ source.mean - along @ along)))
+    import torch
+
+    scale = power_of_two(torch.from_numpy(np.vstack([source.root, source.mean])))  # for the squares
+    root, mean = source.root / scale, source.mean / scale
+    sds = np.linalg.norm(root, axis=0)
+    along = np.divide(mean @ root, sds, where=sds > 0, out=np.zeros(len(sds)))
+    return sds * scale, along * scale, scale * float(np.sqrt(max(0.0, mean @ mean - along @ along)))
 
 
 def _spectrum_of(points: Numbers) -> tuple[Numbers, float]:

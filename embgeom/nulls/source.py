@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embgeom.delta.rows import matrix_of
 from embgeom.errors import PointsError
+from embgeom.metric import power_of_two
 
 if TYPE_CHECKING:
     from embgeom.embeddings import Embeddings
@@ -83,17 +84,23 @@ class Vocabulary:
             return self._moments
 
     def _compute(self) -> _Moments:
-        """Take both moments in blocks of rows in float64, the second about the mean of the first."""
+        """Take both moments in blocks of rows in float64, the second about the mean of the first.
+
+        The rows are divided by a power of two, which is exact, so that no square overflows.
+        """
+        import torch
+
         blocks = range(0, len(self), max(1, _BLOCK_BYTES // (8 * self.dimension)))
-        count = len(self)
-        mean = sum((self._block(start, blocks.step).sum(axis=0) for start in blocks), np.zeros(self.dimension)) / count
+        count, scale = len(self), power_of_two(torch.stack(self._matrix.aminmax()).double())
+        sums = ((self._block(start, blocks.step) / scale).sum(axis=0) for start in blocks)
+        mean = sum(sums, np.zeros(self.dimension)) / count
         covariance = np.zeros((self.dimension, self.dimension))
         for start in blocks:
-            centred = self._block(start, blocks.step) - mean
+            centred = self._block(start, blocks.step) / scale - mean
             covariance += centred.T @ centred
         # Not Cholesky's root: a vocabulary may span fewer dimensions than it has.
         values, vectors = np.linalg.eigh(covariance / count)
-        return _Moments(mean, vectors * np.sqrt(np.clip(values, 0, None)))
+        return _Moments(mean * scale, vectors * np.sqrt(np.clip(values, 0, None)) * scale)
 
     def _block(self, start: int, size: int) -> NDArray[np.float64]:
         return self.rows(np.arange(start, min(start + size, len(self))))

@@ -46,13 +46,15 @@ def delta_plot_with_nulls(calibration: Calibration, *, axes: Axes | None = None)
         axes = new_axes(height=2.7)
     edges = np.linspace(0, 1, _BINS + 1).tolist()
     labelled = zip(("data", *calibration.nulls), (calibration.observed.histogram, *calibration.histograms), strict=True)
-    for name, histogram in labelled:
+    for number, (name, histogram) in enumerate(labelled):
         counts = np.asarray(histogram, dtype=np.float64).reshape(_BINS, -1).sum(axis=1)
         density = counts / max(counts.sum(), 1) * _BINS
         if name == "data":
             axes.stairs(density, edges, color=DATA_COLOUR, fill=True, alpha=0.3)
         width = 1.6 if name == "data" else 1.0
-        axes.stairs(density, edges, baseline=None, color=_colour(name), linewidth=width, label=name)
+        # Every other one dashed: nulls may have the same δ-plot, and both are to be seen.
+        dashes = (0, (4, 3)) if number % 2 else "-"
+        axes.stairs(density, edges, baseline=None, color=_colour(name), linewidth=width, linestyle=dashes, label=name)
     axes.set_xlim(0, 1)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("q = (S₁ − S₂) / (S₁ − S₃)   (0: fits a tree)")

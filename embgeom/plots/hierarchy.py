@@ -142,7 +142,9 @@ def general_against_specific(result: PairTest, *, axes: Axes | None = None) -> A
     axes.text(
         0.97, 0.03, f"general shorter: {shorter}", transform=axes.transAxes, ha="right", color=COLOURS[1], fontsize=7
     )
-    axes.text(0.03, 0.97, f"longer: {n - shorter}", transform=axes.transAxes, va="top", color=COLOURS[0], fontsize=7)
+    axes.text(
+        0.03, 0.97, f"general longer: {n - shorter}", transform=axes.transAxes, va="top", color=COLOURS[0], fontsize=7
+    )
     if result.by_pair.share is not None:
         _title(axes, f"{len(result.pairs)} pairs: general shorter in {100 * result.by_pair.share:.0f} %")
     return axes

@@ -49,7 +49,7 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     lines = [[(x[tree.parent[node]], y[node]), (x[node], y[node])] for node in tree.order[1:]]
     lines += [[(x[node], y[tree.children[node]].min()), (x[node], y[tree.children[node]].max())] for node in inner]
     axes.add_collection(LineCollection(lines, colors=_EDGE, linewidths=0.8, capstyle="projecting"))
-    _draw_points(axes, fit, x, y)
+    _draw_points(axes, fit, x, y, fit.root)
     for point, label in enumerate(fit.labels):
         side, alignment = (-4, "right") if point == fit.root else (4, "left")
         axes.annotate(
@@ -60,7 +60,7 @@ def draw_tree(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
             ha=alignment,
             va="center",
             fontsize=_size(fit),
-            color=_colour(fit, point),
+            color=COLOURS[1] if point == fit.root else "black",
         )
     # Room for the labels, in shares of the width.
     letter = _ADVANCE * _size(fit) / _points_across(axes)[0]
@@ -81,7 +81,7 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     """Draw the tree in the Poincaré disc, its edges geodesics of true relative length.
 
     At the centre is the node with the smallest sum of distances along the tree to the points. The thin lines that lead
-    to the labels are where the last edges would go on to.
+    to the labels are where the last edges would go on to. The base point of Gromov's tree is orange.
 
     Parameters
     ----------
@@ -103,7 +103,8 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
     axes.add_patch(Circle((0, 0), 1, facecolor="0.97", edgecolor="0.3", linewidth=0.8, zorder=0))
     arcs = [geodesic(position[u], position[v], _STEPS) for u, v, _ in hung.edges]
     axes.add_collection(LineCollection(arcs, colors=_EDGE, linewidths=0.8, zorder=1))
-    _draw_points(axes, fit, *position.T)
+    x, y = position.T
+    _draw_points(axes, fit, x, y, _base_point(fit))
     ends = np.stack([onward(position[tree.parent[point]], position[point]) for point in range(fit.points)])
     # The disc and the labels around it fill the smaller side.
     longest = _ADVANCE * _size(fit) * max(map(len, fit.labels))
@@ -128,7 +129,7 @@ def draw_poincare_disc(fit: TreeFit, *, axes: Axes | None = None) -> Axes:
             ha="left" if right else "right",
             va="center_baseline",
             fontsize=_size(fit),
-            color=_colour(fit, point),
+            color=COLOURS[1] if point == _base_point(fit) else "black",
         )
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.set_axis_off()
@@ -193,16 +194,18 @@ def _spread(angles: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     return spread
 
 
-def _draw_points(axes: Axes, fit: TreeFit, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    points = np.arange(fit.points) != fit.root
+def _draw_points(axes: Axes, fit: TreeFit, x: NDArray[np.float64], y: NDArray[np.float64], marked: int | None) -> None:
+    points = np.arange(fit.points) != marked
     added = slice(fit.points, fit.nodes)
     axes.scatter(x[added], y[added], s=3, color=_EDGE, zorder=2, linewidths=0)
     axes.scatter(x[: fit.points][points], y[: fit.points][points], s=8, color=COLOURS[0], zorder=3, linewidths=0)
-    axes.scatter(x[fit.root], y[fit.root], s=14, color=COLOURS[1], zorder=4, linewidths=0)
+    if marked is not None:
+        axes.scatter(x[marked], y[marked], s=14, color=COLOURS[1], zorder=4, linewidths=0)
 
 
-def _colour(fit: TreeFit, point: int) -> str:
-    return COLOURS[1] if point == fit.root else "black"
+def _base_point(fit: TreeFit) -> int | None:
+    """Return the point from which d_T = d; neighbour joining knows none."""
+    return fit.root if fit.method == "gromov" else None
 
 
 def _size(fit: TreeFit) -> float:

@@ -79,9 +79,7 @@ def verdicts(sweep: Sweep) -> str:
     more, less = (
         sum(set(getattr(each.verdict, which)) == set(each.nulls) for _, each in found) for which in ("more", "less")
     )
-    count = (
-        f"Of {len(found)} cells of embeddings, {more} are more tree-like than every null, and {less} less than each."
-    )
+    count = f"Cells of embeddings: {len(found)}. More tree-like than every null: {more}; less than each: {less}."
     nulls = list(dict.fromkeys(null for _, each in found for null in each.nulls))
     body = [[text(title), *(_against(each.verdict, null) for null in nulls)] for title, each in found]
     level = " and ".join(f"{value:g}" for value in sorted({each.level for _, each in found}))

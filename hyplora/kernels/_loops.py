@@ -1,8 +1,9 @@
 """Loops over tokens, compiled by numba: in one pass what :mod:`hyplora._forms` does in dozens.
 
-Notation and formulas are those of :mod:`hyplora._forms`. Sums over the rank are in the dtype of BᵀB, as there, and a
-token's own numbers in float64. All hyperbolic functions of θ come from one e^2θ - 1, those of ψ from e^μ p; where e^2θ
-would leave its range, μ itself takes the place of e^μ.
+Notation and formulas are those of :mod:`hyplora._forms`. NumPy has no bfloat16; an array of it here is one of its bits,
+uint16. Sums over the rank are in the dtype of BᵀB, as there, and a token's own numbers in float64. All hyperbolic
+functions of θ come from one e^2θ - 1, those of ψ from e^μ p; where e^2θ would leave its range, μ itself takes the place
+of e^μ.
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 from numba.extending import register_jitable as _part
 
 __all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "norms"]
@@ -23,6 +25,8 @@ SPACE, TIME, SIMPLIFIED = range(3)
 _LN2 = math.log(2.0)
 _FAR = 345.0  # e^2θ is a number up to here; beyond, tanh θ and coth θ are 1 and sech² θ is 0
 _NEAR = 1e-8  # sinh θ / θ and tanh θ / θ are 1 up to here
+_UPPER = np.uint32(0xFFFF0000)
+_ROWS = 256  # of B at a time, whose columns a core's first cache holds
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -39,10 +43,10 @@ def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any
 # Contracting a product and a sum into one rounding lets the loops over the rank run at full speed.
 @_compiled(fastmath={"contract"})
 def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weighted):
-    """Write scaling · size · g h of every token to ``weighted`` (N, r) or (N, r + 1), float32.
+    """Write scaling · size · g h of every token to ``weighted`` (N, r) or (N, r + 1).
 
-    ``u`` (N, r), ``norm`` (N,) and ``column`` (r,) are float32; ``column`` is empty but in the form ``time``. Where
-    p = 0, e^μ stops at ``most``; with ``half``, at most / (1 + s ‖h‖).
+    ``u`` (N, r) and ``weighted`` are float32 or bfloat16, ``norm`` (N,) and ``column`` (r,) float32, the last empty but
+    in the form ``time``. Where p = 0, e^μ stops at ``most``; with ``half``, at most / (1 + s ‖h‖).
     """
     s = math.sqrt(K)
     R = c * s
@@ -65,7 +69,7 @@ def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weight
                 g = s * psi / math.sqrt(square)
         scaled = scaling * size * g
         for i in range(h.shape[0]):
-            weighted[n, i] = scaled * h[i]
+            weighted[n, i] = _like(weighted, scaled * h[i])
 
 
 @_compiled(fastmath={"contract"})
@@ -73,8 +77,8 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
              weighted, rank, pull, outer, by_column, by_numbers):  # fmt: skip
     """Write what :class:`hyplora._forms.Slopes` has.
 
-    ``upstream`` is like ``weighted``, ``rank`` like ``u``, ``pull`` like ``norm``; ``outer`` and ``by_column`` are like
-    ``gram`` and ``column``, and 0; ``by_numbers`` takes the derivatives by log K and log c, float64. The other
+    ``upstream`` is like ``weighted``, ``rank`` like ``u``, ``pull`` like ``norm``, ``outer`` and ``by_column`` like
+    ``gram`` and ``column``; ``by_numbers`` takes the derivatives by log K and log c, float64. The other
     parameters are those of :func:`forward`.
     """
     s = math.sqrt(K)
@@ -82,8 +86,11 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
     width = gram.shape[0]
     h = np.empty(width, gram.dtype)
     product = np.empty(width, gram.dtype)
+    up = np.empty(width, gram.dtype)
     by_h = np.empty(width, gram.dtype)
     part = np.empty(width, gram.dtype)
+    outer[:] = 0.0
+    by_column[:] = 0.0
     log_curvature = 0.0
     log_scale = 0.0
     for n in range(u.shape[0]):
@@ -91,9 +98,9 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
         grown = math.expm1(2.0 * theta)
         _hide(form, u[n], column, theta, grown, R, h)
         square = _square(gram, h, product)
-        along = 0.0
         for i in range(width):
-            along += upstream[n, i] * h[i]
+            up[i] = _number(upstream[n, i])
+        along = _dot(up, h)
         if form == SIMPLIFIED:
             total = c * c + K * norm[n] * norm[n]
             f = 2.0 * c / total
@@ -122,8 +129,8 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
             by_square = -by_mu * v * (g / s) * (g / s)
         scaled = scaling * g
         for i in range(width):
-            weighted[n, i] = size * scaled * h[i]
-            by_h[i] = scaled * upstream[n, i] + by_square * product[i]
+            weighted[n, i] = _like(weighted, size * scaled * h[i])
+            by_h[i] = scaled * up[i] + by_square * product[i]
             part[i] = by_square * h[i]
         for i in range(width):
             for j in range(width):
@@ -131,13 +138,13 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
         if form == TIME:
             b, sech2 = _slope_of_tanh(theta, grown)
             over_time = by_h[0] / h[0]
-            by_b = 0.0
             for i in range(u.shape[1]):
                 by_point = by_h[i + 1] + over_time * h[i + 1]
+                up[i] = _number(u[n, i])
+                part[i] = by_point
                 by_column[i] += by_point
-                by_b += by_point * u[n, i]
-                rank[n, i] = by_point * (b / R)
-            by_b *= b / R
+                rank[n, i] = _like(rank, by_point * (b / R))
+            by_b = _dot(part[:-1], up[:-1]) * b / R
             inflow = (by_mu - over_time * sech2) * b - by_b * _over_sinhc(theta, grown)
             slope = -inflow * theta * theta - by_b
             log_scale += slope
@@ -145,7 +152,7 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
             pull[n] = inflow / (R * R)
         else:
             for i in range(width):
-                rank[n, i] = by_h[i]
+                rank[n, i] = _like(rank, by_h[i])
         if form == SPACE:
             v_theta = _xcothx(theta, 1.0 + 2.0 / grown)
             inflow = by_mu * v_theta * theta * theta
@@ -161,15 +168,13 @@ def _hide(form, u, column, theta, grown, R, h):
     """Write h of a token."""
     if form != TIME:
         for i in range(u.shape[0]):
-            h[i] = u[i]
+            h[i] = _number(u[i])
         return
     b, sech2 = _slope_of_tanh(theta, grown)
     b /= R
-    square = 0.0
     for i in range(u.shape[0]):
-        h[i + 1] = column[i] + b * u[i]
-        square += h[i + 1] * h[i + 1]
-    h[0] = math.sqrt(square + sech2)
+        h[i + 1] = column[i] + b * _number(u[i])
+    h[0] = math.sqrt(_dot(h[1:], h[1:]) + sech2)
 
 
 @_part(fastmath={"contract"})
@@ -185,10 +190,15 @@ def _square(gram, h, product):
     for j in range(whole, width):
         for i in range(width):
             product[i] += gram[j, i] * h[j]
-    total = 0.0
-    for i in range(width):
-        total += product[i] * h[i]
-    return abs(total)
+    return abs(_dot(product, h))
+
+
+@_part(fastmath={"reassoc", "contract"})
+def _dot(a, b):
+    total = a.dtype.type(0)
+    for i in range(a.shape[0]):
+        total += a[i] * b[i]
+    return total
 
 
 @_part
@@ -267,56 +277,117 @@ def _over_sinhc(z, grown):
     return (1.0 - 4.0 * z * (1.0 + grown) / (grown * (grown + 2.0))) / (z * z)
 
 
-@_compiled(fastmath={"contract"})
+@_compiled(fastmath={"reassoc", "contract"})
 def gram(B, found):
-    """Add BᵀB of float32 ``B`` (k, r) to ``found`` (r, r), float64."""
+    """Write BᵀB of ``B`` (k, r) to ``found`` (r, r), the sums in the dtype of that."""
     k, r = B.shape
-    rows = np.zeros((8, r))
-    for first in range(0, k, 8):  # eight rows at a time: the sums go to memory and back an eighth as often
-        last = min(8, k - first)
-        for m in range(8):
+    width = r + -r % 4
+    # Columns side by side: eight sums over one index at a time leave nothing to store on the way. A row's length is no
+    # power of two, or all would want the same place in the cache.
+    columns = np.zeros((width, _ROWS + 8), found.dtype)
+    sums = np.zeros((width, width), found.dtype)
+    for first in range(0, k, _ROWS):
+        count = min(_ROWS, k - first)
+        for m in range(count):
             for i in range(r):
-                rows[m, i] = B[first + m, i] if m < last else 0.0
-        for i in range(r):
-            a, b, c, d = rows[0, i], rows[1, i], rows[2, i], rows[3, i]
-            e, f, g, h = rows[4, i], rows[5, i], rows[6, i], rows[7, i]
-            for j in range(r):
-                found[i, j] += (
-                    (a * rows[0, j] + b * rows[1, j] + c * rows[2, j] + d * rows[3, j])
-                    + (e * rows[4, j] + f * rows[5, j] + g * rows[6, j] + h * rows[7, j])
-                )  # fmt: skip
+                columns[i, m] = _number(B[first + m, i])
+        for i in range(0, width, 2):
+            x, y = columns[i], columns[i + 1]
+            for j in range(i - i % 4, width, 4):
+                p, q, s, t = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
+                xp = xq = xs = xt = yp = yq = ys = yt = found.dtype.type(0)
+                for m in range(count):
+                    xp += x[m] * p[m]
+                    xq += x[m] * q[m]
+                    xs += x[m] * s[m]
+                    xt += x[m] * t[m]
+                    yp += y[m] * p[m]
+                    yq += y[m] * q[m]
+                    ys += y[m] * s[m]
+                    yt += y[m] * t[m]
+                sums[i, j] += xp
+                sums[i, j + 1] += xq
+                sums[i, j + 2] += xs
+                sums[i, j + 3] += xt
+                sums[i + 1, j] += yp
+                sums[i + 1, j + 1] += yq
+                sums[i + 1, j + 2] += ys
+                sums[i + 1, j + 3] += yt
+    for i in range(r):
+        for j in range(i, r):
+            found[i, j] = found[j, i] = sums[i, j]
 
 
 @_compiled(fastmath={"reassoc", "contract"})
 def norms(x, out):
-    """Write the norm of each row of ``x``, the bits of bfloat16 numbers as uint16, to ``out``, float32."""
+    """Write the norm of each row of bfloat16 ``x`` to ``out``, float32."""
     for n in range(x.shape[0]):
         total = np.float32(0.0)
         for i in range(x.shape[1]):
-            value = _widened(x[n, i])
+            value = _number(x[n, i])
             total += value * value
         out[n] = math.sqrt(total)
 
 
 @_compiled(fastmath={"contract"})
 def add_multiples(to, x, numbers):
-    """Add to each row of ``to`` that of ``x`` times a number; both the bits of bfloat16 numbers as uint16."""
+    """Add to each row of ``to`` that of ``x`` times a number; both pairs of bfloat16 as uint32."""
     for n in range(x.shape[0]):
         number = numbers[n]
+        if number != number:
+            number = np.float32(np.nan)  # one that rounding leaves one
         for i in range(x.shape[1]):
-            to[n, i] = _rounded(_widened(to[n, i]) + number * _widened(x[n, i]))
+            low = _lower(to[n, i]) + number * _lower(x[n, i])
+            high = _upper(to[n, i]) + number * _upper(x[n, i])
+            to[n, i] = (_to_nearest(low) >> np.uint32(16)) | (_to_nearest(high) & _UPPER)
 
 
 @_part
-def _widened(bits):
-    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+def _lower(pair):
+    return np.uint32(pair << np.uint32(16)).view(np.float32)
 
 
 @_part
-def _rounded(value):
-    """Return the bits of the nearest bfloat16, of two that are as near the even one."""
-    if value != value:
-        return np.uint16(0x7FC0)
+def _upper(pair):
+    return np.uint32(pair & _UPPER).view(np.float32)
+
+
+@_part
+def _to_nearest(value):
+    """Return bits of which the upper half is the nearest bfloat16, of two that are as near the even one."""
     bits = np.float32(value).view(np.uint32)
-    bits = np.uint32(bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
-    return np.uint16(bits >> np.uint32(16))
+    return np.uint32(bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+
+
+def _number(x: Any) -> Any:
+    """Return the number of an entry."""
+
+
+@overload(_number)
+def _(x):
+    return _widened if x == types.uint16 else _same
+
+
+def _like(array: Any, value: Any) -> Any:
+    """Return what to write to an array for the number ``value``."""
+
+
+@overload(_like)
+def _(array, value):
+    return _rounded if array.dtype == types.uint16 else _second
+
+
+def _same(x):
+    return x
+
+
+def _second(array, value):
+    return value
+
+
+def _widened(x):
+    return np.uint32(np.uint32(x) << np.uint32(16)).view(np.float32)
+
+
+def _rounded(array, value):
+    return np.uint16(0x7FC0) if value != value else np.uint16(_to_nearest(value) >> np.uint32(16))

@@ -26,69 +26,85 @@ _NONE = np.empty(0, np.float32)
 
 def norms(x: Tensor) -> Tensor:
     """Return ‖x‖ (N,) of x (N, d)."""
-    if not _bits_can_be_read(x):
+    if x.dtype != torch.bfloat16 or not x.is_contiguous():
         return _forms.norms(x)
-    found = _empty(len(x))
-    _loops.norms(_bits(x), found.numpy())
+    found = _empty((len(x),))
+    _loops.norms(_array(x), found.numpy())
     return found
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
     """Add to each row of ``to`` (N, d) that of x times a number (N,)."""
-    if _bits_can_be_read(x) and _bits_can_be_read(to):
-        _loops.add_multiples(_bits(to), _bits(x), numbers.numpy())
+    if _has_pairs(to) and _has_pairs(x):
+        _loops.add_multiples(_array(to).view(np.uint32), _array(x).view(np.uint32), numbers.numpy())
     else:
         _forms.add_multiples(to, x, numbers)
 
 
 def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
     """See :func:`hyplora._forms.gram_of`."""
-    if B.dtype != torch.float32 or wide != torch.float64:
+    if B.dtype == torch.float16:
         return _forms.gram_of(B, wide, dtype)
-    # Twice as fast as float64's product, and without a converted copy of B.
-    found = _empty(B.shape[1], B.shape[1], dtype=wide).zero_()
-    _loops.gram(B.detach().contiguous().numpy(), found.numpy())
+    # Half of a symmetric product, and no converted copy of B.
+    found = _empty((B.shape[1], B.shape[1]), wide)
+    _loops.gram(_array(B), found.numpy())
     return with_room(found)
 
 
 def weigh(options: Options, inputs: Inputs) -> Tensor:
     """See :func:`hyplora._forms.weigh`."""
-    weighted = _empty(len(inputs.u), len(inputs.gram))
-    _loops.forward(*_arrays(options, inputs), weighted.numpy())
-    return weighted.to(options.dtype)
+    weighted = _empty((len(inputs.u), len(inputs.gram)), _in_loops(options.dtype))
+    _loops.forward(*_arrays(options, inputs), _array(weighted))
+    return weighted if weighted.dtype == options.dtype else weighted.to(options.dtype)
 
 
 def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
     """See :func:`hyplora._forms.slopes`."""
-    weighted, rank, pull = _empty(*upstream.shape), _empty(*inputs.u.shape), _empty(len(inputs.norm))
-    outer = torch.zeros_like(inputs.gram)
-    column = None if inputs.column is None else _empty(len(inputs.column)).zero_()
-    by_numbers = _empty(2, dtype=torch.float64)
+    dtype = _in_loops(options.dtype)
+    weighted, rank = _empty(upstream.shape, dtype), _empty(inputs.u.shape, dtype)
+    pull, outer = torch.empty_like(inputs.norm), torch.empty_like(inputs.gram)
+    column = outer.new_empty(0 if inputs.column is None else len(inputs.column))
+    by_numbers = _empty((2,), torch.float64)
     _loops.backward(
-        upstream.float().numpy(),
+        _array(upstream),
         *_arrays(options, inputs),
-        weighted.numpy(),
-        rank.numpy(),
+        _array(weighted),
+        _array(rank),
         pull.numpy(),
         outer.numpy(),
-        _NONE if column is None else column.numpy(),
+        column.numpy(),
         by_numbers.numpy(),
     )
-    dtype = options.dtype
-    return Slopes(weighted.to(dtype), rank.to(dtype), pull, outer, column, by_numbers[0], by_numbers[1])
+    if dtype != options.dtype:
+        weighted, rank = weighted.to(options.dtype), rank.to(options.dtype)
+    return Slopes(weighted, rank, pull, outer, None if inputs.column is None else column, *by_numbers.unbind())
 
 
-def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype, device="cpu")  # whatever the defaults are
+
+
+def _in_loops(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype == torch.float16 else dtype
+
+
+def _array(x: Tensor) -> Any:
+    """Return an array of float32, or of the bits of bfloat16 as uint16; x's own memory where it can be."""
+    x = x.detach()
+    if x.dtype == torch.bfloat16:
+        x = x.view(torch.uint16)
+    elif x.dtype != torch.float32:
+        x = x.float()
+    return x.numpy() if x.is_contiguous() else x.contiguous().numpy()
 
 
 def _arrays(options: Options, inputs: Inputs) -> tuple[Any, ...]:
     u, norm, column, gram, K, c, size = inputs
     return (
         _FORM[options.form],
-        u.float().contiguous().numpy(),
+        _array(u),
         norm.numpy(),
-        _NONE if column is None else column.float().contiguous().numpy(),
+        _NONE if column is None else _array(column.float()),
         gram.numpy(),
         _value(K, options.K_start),
         _value(c, options.c_start),
@@ -109,9 +125,8 @@ def _value(tensor: Tensor | None, start: float | None) -> float:
     return start * (math.inf if value > 709.0 else math.exp(value))
 
 
-def _bits_can_be_read(x: Tensor) -> bool:
-    return bool(x.dtype == torch.bfloat16 and x.is_contiguous())
-
-
-def _bits(x: Tensor) -> Any:
-    return x.detach().view(torch.uint16).numpy()
+def _has_pairs(x: Tensor) -> bool:
+    """Return whether x (N, d) is bfloat16 that can be read two at a time."""
+    return bool(
+        x.dtype == torch.bfloat16 and x.shape[1] % 2 == 0 and x.is_contiguous() and x.data_ptr() % 4 == 0 and len(x)
+    )

@@ -53,6 +53,23 @@ def test_prompts_are_a_loop_over_prompts(
     assert (result.level, result.n, result.left_out, result.exact) == ("prompts", 25, 0, method == "exact")
 
 
+@pytest.mark.parametrize("exponent", [-560, 530])
+@pytest.mark.parametrize("method", ["base", "exact"])
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_rows_whose_squares_leave_float64(
+    matrix: np.ndarray, method: str, backend: str, exponent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that is a power of two changes no digit."""
+    monkeypatch.setattr("embgeom.delta.engine.backend_of", lambda device: backend)
+    prompts = prompts_of(40, 5, seed=6)
+    expected = prompt_hyperbolicity(matrix, prompts, method=method)
+    result = prompt_hyperbolicity(np.ldexp(matrix, exponent), prompts, method=method)
+    assert result.relative_deltas == expected.relative_deltas
+    assert result.delta == np.ldexp(expected.delta, exponent)
+    assert result.diameter == np.ldexp(expected.diameter, exponent)
+    assert result.witness == expected.witness
+
+
 def test_witness_tokens_attain_the_largest_value(matrix: np.ndarray) -> None:
     prompts = prompts_of(40, 25, seed=2)
     result = prompt_hyperbolicity(matrix, prompts)

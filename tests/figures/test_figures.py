@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
+from embgeom import InputError
 from embgeom.calibration import Calibration
 from embgeom.plots import save_figure
 from figures import controls, models, noise, notebooks, sources, story
@@ -154,12 +156,33 @@ def test_figures_of_a_notebook_are_those_that_it_shows(run, tmp_path: Path) -> N
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{NOTEBOOK}-17.svg").touch()
+        (tmp_path / folder / f"{NOTEBOOK}-mine.svg").touch()
         outcome = run(NOTEBOOK, "--output", tmp_path / folder)
         assert (outcome.code, outcome.out) == (0, f"{NOTEBOOK}: figures as the notebook draws them: 2.\n")
     names = sorted(f"{NOTEBOOK}-{number}.{ending}" for number in (1, 2) for ending in notebooks.FORMATS)
-    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == [*names, f"{NOTEBOOK}-mine.svg"]
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [("{", "notebook bad: "), (None, "notebook bad: ZeroDivisionError: division by zero")]
+)
+def test_a_notebook_that_fails_leaves_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, told: str
+) -> None:
+    monkeypatch.setattr(notebooks, "_ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    if source is None:
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+        source = nbformat.writes(made)
+    (tmp_path / "notebooks" / "bad.ipynb").write_text(source)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "bad-1.svg").touch()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with pytest.raises(InputError, match=told):
+        notebooks.write_notebook_figures("bad", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bad-1.svg"]
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

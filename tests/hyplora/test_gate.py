@@ -545,6 +545,32 @@ def test_shapes_and_frozen_inputs(form: str) -> None:
         assert torch.equal(gradients(found, [some[index]])[0], expected[index])
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_sum_with_the_layer(form: str, dtype: torch.dtype) -> None:
+    inputs = leaves(tokens([0.5, 1.0, 3.0, 10.0]).reshape(2, 2, 24), *factors(form), dtype=dtype)
+    onto = torch.randn(2, 2, 20, generator=torch.Generator().manual_seed(3)).to(dtype).requires_grad_()
+    delta = hyperbolic_delta(*inputs, 0.5, form=form, scaling=1.5)
+    expected = delta.double() + onto.double()
+    found = hyperbolic_delta(*inputs, 0.5, form=form, scaling=1.5, onto=onto)
+    assert found.dtype == dtype
+    assert apart(found, expected) <= 4 * torch.finfo(dtype).eps
+    for mine, theirs in zip(gradients(found, [*inputs, onto]), gradients(delta + onto, [*inputs, onto]), strict=True):
+        assert torch.equal(mine, theirs)
+    found = hyperbolic_delta(*inputs, 0.5, form=form, onto=onto)
+    # Autograd adds in place to gradients that are no views; else it holds one of them twice.
+    assert not gradients(found, inputs[:1])[0]._is_view()
+    # What others do to it in place reaches the gradient.
+    hyperbolic_delta(*inputs, 0.5, form=form, onto=onto).mul_(2.0).sum().backward()
+    assert torch.equal(onto.grad, torch.full_like(onto, 2.0))
+    # One that is spread out, as that of a layer that gives nothing; one of another dtype.
+    spread = torch.full((1, 1, 1), 0.5, dtype=dtype).expand(2, 2, 20)
+    assert apart(hyperbolic_delta(*inputs, 0.5, form=form, scaling=1.5, onto=spread), delta + spread) <= 0.01
+    wide = hyperbolic_delta(*inputs, 0.5, form=form, scaling=1.5, onto=onto.double())
+    assert wide.dtype == torch.float64
+    torch.testing.assert_close(wide, expected, rtol=1e-14, atol=1e-14)
+
+
 def test_learned_numbers_keep_their_shape_and_dtype() -> None:
     for shape in ((), (1,)):
         K, c = (torch.full(shape, value).requires_grad_() for value in (0.5, 4.0))

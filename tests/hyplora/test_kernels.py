@@ -91,6 +91,20 @@ def test_gram_of_float32_has_the_digits_of_float64(k: int, r: int) -> None:
     assert not cpu.gram_of(torch.zeros(k, r), torch.float64, torch.float32).any()
 
 
+@pytest.mark.parametrize("k", [1, 255, 256, 700])
+@pytest.mark.parametrize("r", [1, 5, 32, 33])
+def test_gram_of_bfloat16(k: int, r: int) -> None:
+    B = torch.randn(k, r).bfloat16()
+    found = cpu.gram_of(B, torch.float32, torch.bfloat16)
+    expected = B.double().mT @ B.double()
+    assert found.dtype == torch.float32
+    # Products of bfloat16 are exact in float32; what is left are the sums.
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=3e-6 * float(expected.diagonal().max()))
+    assert torch.equal(found, found.mT)
+    B[0, 0] = math.nan
+    assert cpu.gram_of(B, torch.float32, torch.bfloat16).isnan().any(0).all()
+
+
 def test_norms_of_bfloat16() -> None:
     x = torch.randn(7, 1003).bfloat16()
     x[1] = 0.0
@@ -108,18 +122,33 @@ def test_multiples_of_bfloat16_are_rounded_to_the_nearest() -> None:
     cpu.add_multiples(to, x, numbers)
     assert torch.equal(to, expected)
     # Half way between two: the even one.
-    to = torch.tensor([[1.0, 1.0 + 2**-7, -1.0]]).bfloat16()
-    cpu.add_multiples(to, torch.tensor([[1.0, 1.0, -1.0]]).bfloat16(), torch.tensor([2.0**-8]))
-    assert to.tolist() == [[1.0, 1.0 + 2**-6, -1.0]]
+    to = torch.tensor([[1.0, 1.0 + 2**-7, -1.0, -1.0 - 2**-7]]).bfloat16()
+    cpu.add_multiples(to, torch.tensor([[1.0, 1.0, -1.0, -1.0]]).bfloat16(), torch.tensor([2.0**-8]))
+    assert to.tolist() == [[1.0, 1.0 + 2**-6, -1.0, -1.0 - 2**-6]]
     for number, x in ((math.nan, 1.0), (1.0, math.nan), (math.inf, 1.0), (1e30, 3e38)):
         to = torch.ones(1, 4).bfloat16()
         cpu.add_multiples(to, torch.full((1, 4), x).bfloat16(), torch.tensor([number]))
         assert not to.isfinite().any()
         assert bool(to.isnan().all()) == (math.isnan(number) or math.isnan(x))
     # Any bits of a NaN stay one.
-    to = torch.full((1, 1), -1, dtype=torch.int16).view(torch.bfloat16)
-    cpu.add_multiples(to, torch.ones(1, 1).bfloat16(), torch.ones(1))
-    assert to.isnan().all()
+    for bits in (-1, 0x7FFF, 0x7F81):
+        to = torch.full((1, 2), bits, dtype=torch.int16).view(torch.bfloat16)
+        cpu.add_multiples(to, torch.ones(1, 2).bfloat16(), torch.ones(1))
+        assert to.isnan().all()
+    for word in (-1, 0x7FFFFFFF, 0x7F800001):
+        to = torch.ones(1, 2).bfloat16()
+        cpu.add_multiples(to, to.clone(), torch.tensor([word], dtype=torch.int32).view(torch.float32))
+        assert to.isnan().all()
+
+
+def test_multiples_of_bfloat16_that_do_not_come_in_pairs() -> None:
+    for width, start in ((5, 0), (4, 1)):
+        to, x = (torch.randn(3 * width + start).bfloat16()[start:].view(3, width) for _ in range(2))
+        numbers = torch.tensor([2.0, -0.5, 0.0])
+        expected = (to.double() + numbers.double().unsqueeze(-1) * x.double()).bfloat16()
+        cpu.add_multiples(to, x, numbers)
+        assert torch.equal(to, expected)
+    cpu.add_multiples(torch.empty(0, 4).bfloat16(), torch.empty(0, 4).bfloat16(), torch.empty(0))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -16,7 +16,11 @@ import torch
 from packaging.version import Version
 from peft import (
     AutoPeftModelForCausalLM,
+    IA3Config,
+    LoHaConfig,
     LoraConfig,
+    OFTConfig,
+    PeftConfig,
     PeftModel,
     get_peft_model,
     get_peft_model_state_dict,
@@ -327,10 +331,42 @@ class TestRefusals:
         )
         base = tiny.adapted().base_model.model
         before = tiny.logits(base)
-        with pytest.raises(HypLoraError, match=r"takes no other kind, here LoraConfig for the adapter 'another'"):
+        with pytest.raises(HypLoraError, match=r"takes none of another PEFT method .* here Lora;"):
             get_peft_model(base, LoraConfig(target_modules=["q_proj"]), adapter_name="another")
+        layer = next(iter(tiny.layers(base).values()))
+        with pytest.raises(HypLoraError, match=r"takes no other kind, here LoraConfig for the adapter 'another'"):
+            layer.update_layer("another", 2, lora_alpha=2, config=LoraConfig())
         assert torch.equal(tiny.logits(base), before)
         self.refuse(base, "HypLoRA adapter called 'default' already; choose another name")
+
+    @pytest.mark.filterwarnings("ignore:You are trying to modify a model with PEFT for a second time:UserWarning")
+    @pytest.mark.parametrize(
+        "config",
+        [
+            LoHaConfig(r=2, target_modules=["q_proj"]),
+            LoHaConfig(r=2, target_modules=["up_proj"]),  # where there is no HypLoRA
+            IA3Config(target_modules=["q_proj", "up_proj"], feedforward_modules=["up_proj"]),
+            OFTConfig(oft_block_size=4, target_modules=["q_proj"]),
+        ],
+    )
+    def test_other_methods_around_it(self, config: PeftConfig) -> None:
+        model = tiny.adapted()
+        before, modules = tiny.logits(model), [(name, type(module)) for name, module in model.named_modules()]
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        line = f"takes none of another PEFT method that changes layers, here {config.peft_type.value[:2]}"
+        for wrap in (
+            lambda: get_peft_model(model, config),
+            lambda: get_peft_model(model.base_model.model, config),
+            lambda: inject_adapter_in_model(config, model.base_model.model, "another"),
+        ):
+            with pytest.raises(HypLoraError, match=f"(?i){line}") as caught:
+                wrap()
+            assert "\n" not in str(caught.value)
+            assert torch.equal(tiny.logits(model), before)
+            assert [(name, type(module)) for name, module in model.named_modules()] == modules
+            assert [name for name, parameter in model.named_parameters() if parameter.requires_grad] == trained
+        # Without adapters there is nothing to refuse.
+        get_peft_model(model.unload(), config)
 
     @pytest.mark.parametrize("targets", [["embed_tokens"], ["mlp"], ["norm", "q_proj"], "model.norm", ["rotary_emb"]])
     def test_targets_that_are_not_linear(self, targets: Any) -> None:

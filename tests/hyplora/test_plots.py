@@ -43,8 +43,21 @@ def test_gates_side_by_side() -> None:
 
 @pytest.mark.parametrize("stretch", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_stretch_is_a_positive_number(stretch: float) -> None:
-    with pytest.raises(HypLoraError, match="stretch must be positive and finite"):
+    with pytest.raises(HypLoraError, match="stretch must be a positive and finite number"):
         gate_by_norm(stretch=stretch)
+
+
+@pytest.mark.parametrize("K", [0.0, float("nan"), "a", None])
+def test_a_curvature_is_a_positive_number(K: float) -> None:
+    with pytest.raises(HypLoraError, match="K must be a positive and finite number"):
+        gate_by_norm([0.5, K])
+
+
+def test_nothing_to_draw() -> None:
+    with pytest.raises(HypLoraError, match="no stretches"):
+        gate_grid(stretches=())
+    with pytest.raises(InputError, match="no folders"):
+        training_losses({})
 
 
 def test_losses_are_those_of_the_histories(tmp_path: Path) -> None:
@@ -70,6 +83,8 @@ def test_a_folder_without_a_history_is_named(tmp_path: Path) -> None:
     (tmp_path / "history.json").write_text("[{")
     with pytest.raises(InputError, match="is no history of a training"):
         training_losses({"lora": tmp_path})
+    with pytest.raises(InputError, match="holds no finished training: Not a directory"):
+        training_losses({"lora": tmp_path / "history.json"})
 
 
 def test_gains_stand_over_the_frequency_of_their_token() -> None:
@@ -83,5 +98,7 @@ def test_gains_stand_over_the_frequency_of_their_token() -> None:
     assert line.get_ydata() == pytest.approx([1.0, 2.0])
     with pytest.raises(HypLoraError, match="must have one shape"):
         gain_by_frequency(gain[:1], ids, counts)
+    with pytest.raises(HypLoraError, match="norm_scale must be a positive"):
+        gain_by_frequency(gain, ids, counts, norm_scale=0.0)
     with pytest.raises(HypLoraError, match="nothing to draw"):
         gain_by_frequency(gain[1:], ids[1:], counts)

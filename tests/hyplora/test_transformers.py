@@ -87,7 +87,7 @@ def test_set_disable_enable_delete() -> None:
 def test_lora_and_hyplora_do_not_mix() -> None:
     model = native()
     before = tiny.logits(model)
-    with pytest.raises(HypLoraError, match="takes no other kind, here LoraConfig"):
+    with pytest.raises(HypLoraError, match="takes none of another PEFT method that changes layers, here Lora"):
         model.add_adapter(LoraConfig(target_modules=["q_proj"]), "another")
     model.set_adapter("first")
     assert torch.equal(tiny.logits(model), before)

@@ -9,6 +9,7 @@ from scipy.stats import kstest
 
 from embgeom import OptionError, PointsError, load_embeddings
 from embgeom.nulls import NULLS, Vocabulary, draw, draw_clouds, spectrum
+from embgeom.nulls.batches import NullClouds
 from tests.oracles import cloud
 
 
@@ -108,6 +109,21 @@ def test_gaussian_of_a_vocabulary_with_fewer_tokens_than_dimensions() -> None:
 
 
 # -------------------------------------------------------------- what is destroyed
+
+
+@pytest.mark.parametrize("exponent", [-560, 530])
+def test_gaussian_of_rows_whose_squares_leave_float64(
+    points: np.ndarray, vocabulary: np.ndarray, exponent: int
+) -> None:
+    """A unit that is a power of two changes no digit, of the null as such and of the batches' short cut."""
+    for pick in (
+        lambda rows: draw("gaussian", rows[:30], vocabulary=rows),
+        lambda rows: NullClouds(
+            rows[:30], np.array([0, 30]), vocabulary=Vocabulary(rows), seed=0, first=0
+        ).draw("gaussian", 0),
+    ):  # fmt: skip
+        expected = np.ldexp(pick(vocabulary), exponent)
+        np.testing.assert_allclose(pick(np.ldexp(vocabulary, exponent)), expected, rtol=1e-12)
 
 
 def test_directions_are_uniform() -> None:

@@ -55,7 +55,7 @@ def test_pairs(embeddings) -> None:  # type: ignore[no-untyped-def]
     (low, high), vertical = axes.get_xlim(), axes.get_ylim()
     assert vertical == (low, high)
     assert low < 2 < 3 < high
-    assert {text.get_text() for text in axes.texts} == {"general shorter: 1", "longer: 1"}
+    assert {text.get_text() for text in axes.texts} == {"general shorter: 1", "general longer: 1"}
 
 
 def test_no_pairs_are_said_to_be_none(embeddings) -> None:  # type: ignore[no-untyped-def]

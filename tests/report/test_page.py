@@ -165,7 +165,7 @@ def test_nulls_verdicts_and_ruler_are_there(made: tuple[Sweep, Page, Path]) -> N
         cell.result.calibration.verdict.p_more for cell in found.cells if cell.result and cell.result.calibration
     ]
     more = sum(p <= 0.05 for p in found_lower)
-    assert f"Of 2 cells of embeddings, {more} are more tree-like than every null" in page.text
+    assert f"Cells of embeddings: 2. More tree-like than every null: {more};" in page.text
     beside = {caption: own for caption, own in zip(page.captions, page.tables, strict=True) if "null clouds" in caption}
     for (caption, own), name in zip(beside.items(), ("pooled_q", "mean_q", "relative_delta"), strict=True):
         assert caption.startswith(f"{NAMES[name]} of the data")

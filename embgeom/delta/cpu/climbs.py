@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
-from embgeom.delta.cpu.gauge import HUGE, as_kernel_input, gauge
+from embgeom.delta.cpu.gauge import as_kernel_input, gauge
 from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.mixing import mixed
 from embgeom.delta.cpu.parallel import run_chunks
-from embgeom.delta.cpu.simd import larger, smaller
+from embgeom.delta.cpu.simd import HUGE, larger, smaller
 from embgeom.delta.found import Found
 from embgeom.progress import OnProgress
 

@@ -22,12 +22,9 @@ from numpy.typing import NDArray
 
 from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.parallel import run_chunks, thread_count
-from embgeom.delta.cpu.simd import larger
+from embgeom.delta.cpu.simd import HUGE, larger
 
-__all__ = ["HUGE", "Gauged", "as_kernel_input", "gauge", "margin_of", "power_of_two_scale"]
-
-#: Stands for infinity in float32 comparisons; sums of a few of it do not overflow.
-HUGE = np.float32(1e30)
+__all__ = ["Gauged", "as_kernel_input", "gauge", "margin_of", "power_of_two_scale"]
 
 _UNIT = 2.0**-24
 _GRID = 2.0**18  # entries that are multiples of 2⁻¹⁸ of the largest make every float32 sum exact
@@ -47,11 +44,14 @@ class Gauged:
     margin
         How far a float32 value computed from ``values`` can lie from the float64 one, in units of ``values``; 0 where
         all of float32's sums are exact, as for small integers.
+    largest
+        The largest absolute value off the diagonal.
     """
 
     values: NDArray[np.float32]
     scale: float
     margin: float
+    largest: float
 
 
 def as_kernel_input(distances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,7 +109,7 @@ def gauge(distances: NDArray[np.float64], *, centre: bool = True) -> Gauged:
     largest = float(np.abs(distances[0]).max()) if n < 2 else float(distances.max())
     scale = power_of_two_scale(largest)
     if _all_equal(distances, largest):  # else every quadruple would lie within the margin of the maximum, 0
-        return Gauged(np.where(np.eye(n, dtype=bool), HUGE, np.float32(0)), scale, 0.0)
+        return Gauged(np.where(np.eye(n, dtype=bool), HUGE, np.float32(0)), scale, 0.0, 0.0)
     exact = _on_grid(distances, scale)
     shift = np.zeros(n)
     if centre:
@@ -127,7 +127,7 @@ def gauge(distances: NDArray[np.float64], *, centre: bool = True) -> Gauged:
 
     largest_narrow = max(run_chunks(fill, chunks, threads=1 if chunks < 2 else thread_count()))
     margin = 0.0 if exact else margin_of(largest_narrow, 1 + 2 * float(np.abs(shift).max()))
-    return Gauged(narrow, scale, margin)
+    return Gauged(narrow, scale, margin, largest_narrow)
 
 
 def _all_equal(distances: NDArray[np.float64], largest: float) -> bool:

@@ -3,59 +3,49 @@
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
-from embgeom.delta.cpu.gauge import HUGE, as_kernel_input, margin_of, power_of_two_scale
+from embgeom.delta.cpu.gauge import as_kernel_input, margin_of, power_of_two_scale
 from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.parallel import run_chunks
-from embgeom.delta.cpu.product import BLOCK, best_of_block, pack_row, panel_count
-from embgeom.delta.cpu.simd import PANEL
+from embgeom.delta.cpu.product import best_of_block, pack_rows, panel_count, workspace
+from embgeom.delta.cpu.simd import PANEL, SHORT
 from embgeom.delta.found import Found
 from embgeom.progress import OnProgress
 
 __all__ = ["fixed_base"]
 
 _FIRST_PASS = 400_000  # matrix entries packed per chunk
-# (max,min) steps per chunk: about 0.2 and 15 ms, and twenty times that where float32 cannot tell anything.
-_MIN_COST, _MAX_COST = 1e7, 5e8
+# (max,min) steps per chunk: about 30 µs and 3 ms, and a hundred times that where float32 cannot tell anything.
+_MIN_COST, _MAX_COST = 6e6, 5e8
 _ALONE = 3e7
-_KEPT = 2**20  # entries of a workspace that outlives its call: 4 MB
+_PILOT = 8  # blocks
+_KEPT = 2**21  # entries of a workspace that outlives its call: 4 MB
 _kept = threading.local()
-
-
-@kernel
-def pack_around(
-    distances: NDArray[np.float64], base: int, scale: float, panels: NDArray[np.float32], start: int, stop: int
-) -> None:
-    """Pack rows ``start`` to ``stop`` of G around ``base``, which is itself shut out by −HUGE."""
-    n = len(distances)
-    for x in range(start, stop):
-        pack_row(distances[x], distances[base], x, scale, panels)
-        if x == base:
-            for q in range(panel_count(n)):
-                panels[(q * n + x) * PANEL : (q * n + x + 1) * PANEL] = -HUGE
-        panels[(base // PANEL * n + x) * PANEL + base % PANEL] = -HUGE
 
 
 @kernel
 def best_of_pairs(
     distances: NDArray[np.float64],
     base: int,
-    panels: NDArray[np.float32],
+    shorts: NDArray[np.int16],
+    slope: float,
     pairs: NDArray[np.int64],
     scale: float,
     margin: float,
     best: float,
 ) -> tuple[float, int, int, int]:
     """Return the best of several blocks, given as pairs of panels: (value, z, x, y), or (``best``, −1, −1, −1)."""
-    block = np.empty(BLOCK, np.float32)
+    n = len(distances)
+    work = workspace(n)
     z, x, y = -1, -1, -1
     for t in range(len(pairs)):
         found = best_of_block(
-            distances, base, panels, len(distances), pairs[t, 0], pairs[t, 1], block, scale, margin, best
+            distances, distances, scale, base, n, pairs[t, 0], pairs[t, 1], shorts, slope, work, scale, margin, best
         )
         if found[1] >= 0:
             best, z, x, y = found
@@ -68,7 +58,7 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
     Parameters
     ----------
     distances
-        Shape (n, n), n ≥ 4, float64, symmetric, zero diagonal, finite, below 2¹⁰²⁰. Not checked. Takes 4n²
+        Shape (n, n), n ≥ 4, float64, symmetric, zero diagonal, finite, below 2¹⁰²⁰. Not checked. Takes 2n²
         bytes beside it.
     base
         Row index of the base point.
@@ -83,44 +73,50 @@ def fixed_base(distances: NDArray[np.float64], base: int, *, on_progress: OnProg
     distances = as_kernel_input(distances)
     n = len(distances)
     scale = power_of_two_scale(float(distances.max()))
-    panels = _workspace(panel_count(n) * n * PANEL)
+    shorts = _workspace(panel_count(n) * n * PANEL)
+    slope = SHORT / 2.0  # of G times scale, which lies between −1 and 2
     rows = max(1, _FIRST_PASS // n)
 
     def pack(chunk: int) -> None:
-        pack_around(distances, base, scale, panels, chunk * rows, min(n, (chunk + 1) * rows))
+        pack_rows(distances, base, n, chunk * rows, min(n, (chunk + 1) * rows), scale * slope, shorts)
 
     chunks = -(-n // rows)
     run_chunks(pack, chunks, threads=1 if chunks == 1 else None)
     margin = margin_of(1.0, 4.0)  # far above what it needs: G, below 3, is rounded once
     pairs = _panel_pairs(panel_count(n))
-    per_chunk = _pairs_per_chunk(n, len(pairs))
     others = [i for i in range(4) if i != base]
     first = (base, others[0], others[1], others[2])
-    bar = float(two_delta(distances, *first))
 
-    def search(chunk: int) -> tuple[float, int, int, int]:
-        part = pairs[chunk * per_chunk : (chunk + 1) * per_chunk]
-        best: tuple[float, int, int, int] = best_of_pairs(distances, base, panels, part, scale, margin, bar)
+    def search(part: NDArray[np.int64], bar: float) -> tuple[float, int, int, int]:
+        best: tuple[float, int, int, int] = best_of_pairs(distances, base, shorts, slope, part, scale, margin, bar)
         return best
 
+    # The bar that the first blocks set spares the others most of what a block costs that may be the best.
+    pilot = search(pairs[:_PILOT], float(two_delta(distances, *first)))
+    rest = pairs[_PILOT:]
+    per_chunk = _pairs_per_chunk(n, len(rest))
     # Less than this takes a fraction of a millisecond, as much as handing work to other threads can cost.
-    threads = 1 if len(pairs) * _cost(n) < _ALONE else None
-    chunks = -(-len(pairs) // per_chunk)
-    best = max(run_chunks(search, chunks, on_progress=on_progress, threads=threads), key=lambda found: found[0])
+    threads = 1 if len(rest) * _cost(n) < _ALONE else None
+    parts = [rest[start : start + per_chunk] for start in range(0, len(rest), per_chunk)]
+    found = run_chunks(
+        lambda chunk: search(parts[chunk], pilot[0]), len(parts), on_progress=on_progress, threads=threads
+    )
+    best = max([pilot, *found], key=lambda each: each[0])
     witness = first if best[1] < 0 else (base, best[1], best[2], best[3])
     return Found(witness, best[0], "fixed base", {"triples": n * (n - 1) * (n - 2) // 2})
 
 
-def _workspace(size: int) -> NDArray[np.float32]:
+def _workspace(size: int) -> NDArray[np.int16]:
     """Return an array to be filled; a small one is kept for the thread's next call: fresh memory is slow to touch."""
     if size > _KEPT:
-        return np.empty(size, np.float32)
-    kept: NDArray[np.float32] | None = getattr(_kept, "panels", None)
+        return np.empty(size, np.int16)
+    kept: NDArray[np.int16] | None = getattr(_kept, "panels", None)
     if kept is None or len(kept) < size:
-        kept = _kept.panels = np.empty(size, np.float32)
+        kept = _kept.panels = np.empty(size, np.int16)
     return kept[:size]
 
 
+@lru_cache(8)
 def _panel_pairs(panels: int) -> NDArray[np.int64]:
     """Return all (i, j) with i ≤ j, shape (pairs, 2): j falls, so that panel j stays in the cache while i changes."""
     lower = np.column_stack(np.tril_indices(panels))[::-1]

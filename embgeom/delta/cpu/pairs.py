@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embgeom.delta.cpu.four_point import two_delta
-from embgeom.delta.cpu.gauge import HUGE
 from embgeom.delta.cpu.jit import kernel
-from embgeom.delta.cpu.simd import LANES, larger, lowest_bit, mask_above, smaller
+from embgeom.delta.cpu.simd import HUGE, LANES, larger, lowest_bit, mask_above, smaller
 
 __all__ = ["row_extremes", "scan_pairs"]
 

@@ -2,11 +2,14 @@
 
 The kernels release the GIL and run for a fraction of a second at most, so plain threads that draw the next chunk from a
 shared counter balance the load, let Ctrl-C in between the chunks, and need no threading layer of numba (whose
-``prange`` is static, and whose simplest layer aborts the process when two Python threads enter it at once).
+``prange`` is static, and whose simplest layer aborts the process when two Python threads enter it at once). They are
+started by ``_thread``: ``threading.Thread.start`` waits until the new thread runs, which can take as long as the work
+of a small cloud.
 """
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import threading
 from collections.abc import Callable
@@ -68,14 +71,21 @@ class _Board(Generic[Result]):
         finally:
             _current.board = outer
 
-    def help(self) -> None:
-        """Work in another thread; keep an error for the caller's."""
+    def help(self, left: _thread.LockType) -> None:
+        """Work in another thread; keep an error for the caller's; release ``left`` at the end."""
         try:
             self.work()
         except _StoppedError:
             pass
         except BaseException as error:
             self.error = self.error or error
+        finally:
+            left.release()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk has its result, so that no thread is at work on one."""
+        return len(self.results) == self.n_chunks
 
 
 def run_chunks(
@@ -97,25 +107,33 @@ def run_chunks(
     """
     board = _Board(task, n_chunks, on_progress)
     extra = min(thread_count() if threads is None else threads, n_chunks) - 1
-    helpers = [threading.Thread(target=board.help, daemon=True) for _ in range(extra)]
-    started: list[threading.Thread] = []
+    helpers: list[_thread.LockType] = []
     try:
-        for helper in helpers:
-            helper.start()
-            started.append(helper)
+        for _ in range(extra):
+            left = _thread.allocate_lock()
+            left.acquire()
+            _thread.start_new_thread(board.help, (left,))
+            helpers.append(left)
         board.work()
-        for helper in started:
-            helper.join()
+        _wait(board, helpers)
     except _StoppedError:
         pass
     except BaseException as error:
         board.error = error
         raise
     finally:
-        for helper in started:
-            helper.join()
+        _wait(board, helpers)
     if board.error is not None:
         raise board.error
     if on_progress is not None and n_chunks > 0:
         on_progress(1.0)
     return [board.results[index] for index in range(n_chunks)]
+
+
+def _wait(board: _Board[Result], helpers: list[_thread.LockType]) -> None:
+    """Wait for the helpers; one that comes when all is done finds nothing to do, and nobody waits for it."""
+    for helper in helpers:
+        if board.complete:
+            return
+        with helper:
+            pass

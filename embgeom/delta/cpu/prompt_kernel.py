@@ -10,11 +10,14 @@ from embgeom.delta.cpu.four_point import best_apex, two_delta
 from embgeom.delta.cpu.gauge import margin_of
 from embgeom.delta.cpu.jit import kernel
 from embgeom.delta.cpu.product import panel_count
-from embgeom.delta.cpu.simd import PANEL
+from embgeom.delta.cpu.simd import larger, smaller
 
 __all__ = ["distances_of", "solve_prompts"]
 
 _MARGIN = margin_of(1.0, 4.0)
+# What a dozen operations on sums of three distances can be off by, in distances to the base: four times that.
+_ROUNDED = 2.0**-44
+_LINE = 8  # float64 in a cache line
 
 
 @kernel(fastmath={"reassoc", "contract"})
@@ -55,14 +58,35 @@ def _first_positions(tokens: NDArray[np.int64], seen: NDArray[np.int64], stamp: 
 
 @kernel
 def _best_with_first(distances: NDArray[np.float64], best: float) -> tuple[float, int, int, int, int]:
-    """Return the best quadruple above ``best`` that holds point 0, by going through all pairs in float64."""
+    """Return the best quadruple above ``best`` that holds point 0, by going through pairs in float64.
+
+    With G_xy = D_x0 + D_y0 − D_xy, the value of a pair is the largest min(G_xz, G_zy) over z less G_xy. It is at most
+    the smaller of the largest entries of their rows of G less G_xy: pairs that cannot win by this are passed over.
+    """
     n = len(distances)
+    base, rows = distances[0], np.empty(n)
+    for x in range(1, n):
+        highest, row = -np.inf, distances[x]
+        for z in range(1, x):
+            highest = larger(highest, base[z] - row[z])
+        for z in range(x + 1, n):
+            highest = larger(highest, base[z] - row[z])
+        rows[x] = base[x] + highest
+    margin = _ROUNDED * base.max()
     champion = (best, -1, -1, -1, -1)
     for x in range(1, n):
+        row, own = distances[x], rows[x]
+        bar = champion[0] + base[x] - margin
+        most = -np.inf
         for y in range(x + 1, n):
-            value, z = best_apex(distances, 0, x, y, 1, n, champion[0])
-            if z >= 0:
-                champion = (value, 0, z, x, y)
+            most = larger(most, smaller(own, rows[y]) - base[y] + row[y])
+        if most <= bar:
+            continue
+        for y in range(x + 1, n):
+            if smaller(own, rows[y]) - base[y] + row[y] > champion[0] + base[x] - margin:
+                value, z = best_apex(distances, 0, x, y, 1, n, champion[0])
+                if z >= 0:
+                    champion = (value, 0, z, x, y)
     return champion
 
 
@@ -78,8 +102,7 @@ def _best_of_all(distances: NDArray[np.float64], largest: float, best: float) ->
     tasks = np.empty((n - 3, 3), np.int64)
     for p in range(3, n):
         tasks[n - 1 - p] = p, 0, panel_count(p) * (panel_count(p) + 1) // 2
-    panels = np.empty(panel_count(n) * n * PANEL, np.float32)
-    return best_of_tasks(distances, narrow, tasks, panels, np.full(1, -1), scale, _MARGIN, best)
+    return best_of_tasks(distances, narrow, 1.0, tasks, scale, _MARGIN, best)
 
 
 @kernel
@@ -103,11 +126,15 @@ def solve_prompts(
         longest = max(longest, offsets[prompt + 1] - offsets[prompt])
     positions = np.empty(longest, np.int64)
     seen = np.full(len(vectors), -1, np.int64)
+    d = vectors.shape[1]
+    # From a cache line's beginning: vectors of registers that lie across two lines take twice as long to load.
+    room = np.empty(longest * d + _LINE)
+    room = room[-(room.ctypes.data // room.itemsize) % _LINE :]
     for prompt in prompts:
         own = tokens[offsets[prompt] : offsets[prompt + 1]]
         count = _first_positions(own, seen, prompt, positions)
         distinct[prompt] = count
-        points = np.empty((count, vectors.shape[1]))
+        points = room[: count * d].reshape(count, d)
         for i in range(count):
             points[i] = vectors[own[positions[i]]]
         distances = np.empty((count, count))

@@ -105,7 +105,7 @@ def _batch(
     lengths = np.diff(bounds)
     many = np.flatnonzero(lengths > _LONG)
     long = [int(i) for i in many if len(np.unique(tokens[bounds[i] : bounds[i + 1]])) > _LONG]
-    short = np.setdiff1d(np.arange(count), long)
+    short = np.delete(np.arange(count), long)
     parts = _parts(short, np.minimum(lengths, _LONG), matrix.shape[1], fixed)
 
     def solve(chunk: int) -> None:

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from embgeom.delta.cpu.brute import brute_force_from
 from embgeom.delta.cpu.climbs import best_of_chunks
-from embgeom.delta.cpu.gauge import HUGE, Gauged, as_kernel_input, gauge
+from embgeom.delta.cpu.gauge import Gauged, as_kernel_input, gauge
 from embgeom.delta.cpu.pairs import row_extremes, scan_pairs
 from embgeom.delta.cpu.parallel import breathe, run_chunks
-from embgeom.delta.cpu.simd import LANES
+from embgeom.delta.cpu.simd import HUGE, LANES
 from embgeom.delta.found import Found
 from embgeom.progress import OnProgress
 

@@ -79,6 +79,7 @@ class Chart {
     };
     input.addEventListener("input", find);
     input.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.select(-1);
       if (event.key === "Enter" && this.found.length) this.select(this.found[(this.found.indexOf(this.at) + 1) % this.found.length], true);
     });
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import shutil
 import subprocess
@@ -37,14 +38,44 @@ def test_progress_rises_to_one(call) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_interrupt_stops_every_thread(call) -> None:
-    before = threading.active_count()
+    before = _thread._count()
 
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         CALLS[call](gaussian(np.random.default_rng(0), 300), interrupt)
-    assert threading.active_count() == before
+    for _ in range(100):  # a thread that has nothing left to do may still be on its way out
+        if _thread._count() <= before:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{_thread._count() - before} threads are still there")
+
+
+def test_no_thread_is_at_work_once_an_error_is_raised() -> None:
+    working: set[int] = set()
+
+    def task(index: int) -> None:
+        working.add(index)
+        time.sleep(0.01)
+        working.discard(index)
+        if index == 5:
+            raise ZeroDivisionError
+
+    for _ in range(10):
+        with pytest.raises(ZeroDivisionError):
+            run_chunks(task, 100, threads=4)
+        assert not working
+
+
+def test_nobody_waits_for_a_thread_that_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("embgeom.delta.cpu.parallel._thread.start_new_thread", lambda *late: started.append(late))
+        assert run_chunks(lambda index: index, 20, threads=3) == list(range(20))
+    assert len(started) == 2
+    for work, arguments in started:  # type: ignore[misc]
+        work(*arguments)
 
 
 def test_interrupt_of_prompts() -> None:
