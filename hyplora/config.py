@@ -179,13 +179,13 @@ class HypLoraConfig(LoraConfig):  # type: ignore[misc]
                 f"init_lora_weights={self.init_lora_weights!r} does not work with HypLoRA, which never touches the "
                 "base weights and has no product B A to choose; take True, False or 'gaussian'"
             )
+        if self.bias not in _BIASES:
+            raise HypLoraError(f"unknown bias {self.bias!r}; choose one of: {', '.join(_BIASES)}")
         if self.bias != "none" and not hasattr(LoraModel, "_get_adapter_state_dict"):
             raise HypLoraError(
                 f"bias={self.bias!r} does not work with HypLoRA on PEFT {peft.__version__}, which would train the "
                 "biases and not save them; upgrade to PEFT 0.21"
             )
-        if self.bias not in _BIASES:
-            raise HypLoraError(f"unknown bias {self.bias!r}; choose one of: {', '.join(_BIASES)}")
         if not _is_number(self.lora_dropout) or not 0 <= self.lora_dropout < 1:
             raise HypLoraError(f"lora_dropout must be a number from 0 to below 1, not {self.lora_dropout!r}")
         _check_names(self.target_modules)
