@@ -1,6 +1,7 @@
 """Which code does the work: compiled CPU kernels, GPU kernels, or plain torch where neither can run.
 
-All of them return the same exact values; they differ in speed alone.
+The kernels return the exact maximum of the float64 four-point values. Plain torch does but for rounding: of quadruples
+that differ in their last digits alone, it may take one for another.
 """
 
 from __future__ import annotations
