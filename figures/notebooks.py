@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.util import find_spec
 from itertools import count
@@ -42,7 +43,8 @@ def write_notebook_figures(name: str, folder: Path) -> int:
         before = f"import sys\nsys.path.append({str(_ROOT)!r})\nfrom figures.notebooks import keep\nkeep({drawn!r})\n"
         try:
             executed(_ROOT / "notebooks" / f"{name}.ipynb", before=before)
-        except AssertionError:  # nbclient ends the kernel at Ctrl-C, and then misses it
+        except AssertionError:  # nbclient ends the kernel at Ctrl-C, and then misses it, in another task too
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             raise KeyboardInterrupt from None
         except Exception as error:
             told = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else first_line(error)
