@@ -44,7 +44,7 @@ Backend = Literal["numba", "triton", "torch"]
 # Elements of the largest batch of distance matrices or of rows that torch works on: 64 MB in float64.
 _BATCH = 8 * 2**20
 # Up to here looking at every quadruple is as fast as looking for what need not be looked at.
-_BRUTE_POINTS = 100
+_BRUTE_POINTS = 200
 # Points up to which every triangle of a cloud is seen to in a second.
 _TRIANGLE_POINTS = 5000
 # Bits that a coordinate may be away from 1, with sums of squares far from the ends of float64.

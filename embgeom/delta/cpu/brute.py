@@ -1,6 +1,6 @@
 """The exact four-point δ by brute force: for each base p, the (max,min) product over the points before it.
 
-Six float operations per quadruple, all of them in registers; right for n up to about 100, and the way out for metrics
+Six float operations per quadruple, all of them in registers; right for n up to about 200, and the way out for metrics
 that the pruned scan cannot prune.
 """
 
