@@ -36,6 +36,7 @@ from typing import Literal, NamedTuple, cast, get_args
 import torch
 from torch import Tensor
 
+from hyplora._checks import check_positive
 from hyplora._forms import Options
 from hyplora._fused import HyperbolicDelta, gate_of
 
@@ -194,6 +195,5 @@ def _number(name: str, value: float | Tensor | Learned) -> tuple[Tensor | None, 
         if value.numel() != 1:
             raise ValueError(f"{name} must be one number, not a tensor of shape {tuple(value.shape)}")
         return value, None
-    if not isinstance(value, Real) or isinstance(value, bool) or not (float(value) > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} must be positive and finite, not {value!r}")
+    check_positive(name, value)
     return None, float(value)

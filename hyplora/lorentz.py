@@ -15,11 +15,12 @@ number that is not positive and finite is a ``ValueError``; what is in a tensor 
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
+
+from hyplora._checks import check_positive
 
 __all__ = [
     "distance",
@@ -190,10 +191,8 @@ def _wide(x: Tensor) -> Tensor:
 
 def _root(K: Number, like: Tensor) -> Tensor:
     """Return √K in the dtype of ``like``, with a last dimension of size 1."""
-    if not isinstance(K, Tensor) and (
-        not isinstance(K, Real) or isinstance(K, bool) or not (float(K) > 0 and math.isfinite(K))
-    ):
-        raise ValueError(f"K must be positive and finite, not {K!r}")
+    if not isinstance(K, Tensor):
+        check_positive("K", K)
     given = torch.as_tensor(K, dtype=like.dtype, device=like.device)
     return (given if given.ndim else given.reshape(1)).sqrt()
 

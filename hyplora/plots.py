@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embgeom.errors import InputError
 from embgeom.plots.common import COLOURS, PAGE, new_axes, plain, styled
+from hyplora._checks import check_positive
 from hyplora.config import HypLoraError
 
 if TYPE_CHECKING:
@@ -44,15 +44,14 @@ def gate_by_norm(
 
     Raises
     ------
-    HypLoraError
-        If a number is not one, or not positive and finite.
+    ValueError
+        If a K or ``stretch`` is not a positive and finite number.
     """
     import torch
 
     from hyplora.gate import gate
 
-    for name, value in (("stretch", stretch), *(("K", K) for K in curvatures)):
-        _check_positive(name, value)
+    check_positive("stretch", stretch)
     if axes is None:
         axes = new_axes()
     norms = torch.linspace(_LONGEST / _STEPS, _LONGEST, _STEPS, dtype=torch.float64)
@@ -142,9 +141,11 @@ def gain_by_frequency(
     Raises
     ------
     HypLoraError
-        If the shapes differ, the norm scale is not positive and finite, or nothing is left to draw.
+        If the shapes differ, or nothing is left to draw.
+    ValueError
+        If ``norm_scale`` is not a positive and finite number.
     """
-    _check_positive("norm_scale", norm_scale)
+    check_positive("norm_scale", norm_scale)
     if gain.shape != token_ids.shape:
         raise HypLoraError(f"gain {tuple(gain.shape)} and token_ids {tuple(token_ids.shape)} must have one shape")
     frequency = counts.as_dict()
@@ -164,13 +165,10 @@ def gain_by_frequency(
     return axes
 
 
-def _check_positive(name: str, value: Any) -> None:
-    if not (isinstance(value, Real) and 0 < float(value) < float("inf")):
-        raise HypLoraError(f"{name} must be a positive and finite number, not {value!r}")
-
-
 def _history(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "history.json"
+    from hyplora.train.run import HISTORY
+
+    path = folder / HISTORY
     try:
         entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

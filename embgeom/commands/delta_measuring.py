@@ -160,10 +160,11 @@ def _set_beside(cell: Cell, embeddings: Any, corpus: Any, subsets: dict[str, Any
         from embgeom.calibration import calibrate_prompts, calibrate_vocabulary
 
         options |= {"nulls": asked["null"], "draws": _draws(asked)}
+        about = _names(embeddings.model, corpus)
         if corpus is None:
-            cell.calibration = cli.attempt(calibrate_vocabulary, embeddings, **subsets, **options)
+            cell.calibration = cli.attempt(calibrate_vocabulary, embeddings, about=about, **subsets, **options)
         else:
-            cell.calibration = cli.attempt(calibrate_prompts, embeddings, corpus, **options)
+            cell.calibration = cli.attempt(calibrate_prompts, embeddings, corpus, about=about, **options)
         if cell.calibration is None:
             return False
         cell.tree_likeness = cell.calibration.observed

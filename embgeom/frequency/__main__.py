@@ -11,10 +11,9 @@ import typer
 from rich.markup import escape
 
 from embgeom import cli
-from embgeom.errors import CorpusError, OptionError
+from embgeom.errors import OptionError
 
 if TYPE_CHECKING:
-    from embgeom.corpus import TextStream
     from embgeom.counts import TokenCounts
     from embgeom.frequency.records import Comparison, PowerLawFit
 
@@ -98,6 +97,7 @@ def _fit_all(
     fitting: dict[str, Any],
 ) -> bool:
     """Append one result per model and data set; say what fails and go on; return whether nothing did."""
+    from embgeom.commands.counting import count
     from embgeom.corpus import stream_texts
     from embgeom.embeddings import load_tokenizer
     from embgeom.frequency import fit_power_law
@@ -112,24 +112,13 @@ def _fit_all(
             complete = False
             continue
         for corpus in list(corpora):
-            counts = cli.attempt(_count, corpora, corpus, tokenizer, **counting)
+            counts = cli.attempt(count, corpora, corpus, tokenizer, **counting)
             fit = None if counts is None else cli.attempt(fit_power_law, counts, about=(name, corpus.name), **fitting)
             if counts is None or fit is None:
                 complete = False
             else:
                 results.append(_Fitted(counts, fit))
     return complete
-
-
-def _count(corpora: list[TextStream], corpus: TextStream, tokenizer: Any, **options: Any) -> TokenCounts:
-    """Count; of a corpus that turns out unreadable, say so once and not for every model."""
-    from embgeom.counts import token_counts
-
-    try:
-        return token_counts(corpus, tokenizer, **options)
-    except CorpusError:
-        corpora.remove(corpus)
-        raise
 
 
 def _report(results: list[_Fitted], json: Path | None, figure: Path | None) -> bool:

@@ -123,20 +123,21 @@ def _measure(
         if embeddings is None or tokenizer is None:
             complete = False
             continue
-        digits = cli.attempt(digit_norms, embeddings)
-        trees = cli.attempt(_fit_trees, embeddings, groups, leaves)
+        digits = cli.attempt(digit_norms, embeddings, about=(name,))
+        trees = cli.attempt(_fit_trees, embeddings, groups, leaves, about=(name,))
         for corpus in filter(None, corpora):
             counts = cli.attempt(token_counts, corpus, tokenizer, name=name, progress=progress)
             if counts is None:
                 complete = False
                 continue
+            about = (name, corpus.name)
             measured = Hierarchy(
                 model=embeddings.model,
                 layer=embeddings.layer,
                 data=counts.data,
-                groups=cli.attempt(group_statistics, embeddings, groups, counts, seed=seed),
+                groups=cli.attempt(group_statistics, embeddings, groups, counts, about=about, seed=seed),
                 digits=digits,
-                pairs=cli.attempt(general_specific, embeddings, counts, seed=seed),
+                pairs=cli.attempt(general_specific, embeddings, counts, about=about, seed=seed),
                 trees=trees or (),
             )
             parts = (measured.groups, measured.digits, measured.pairs, trees)

@@ -11,12 +11,9 @@ import typer
 
 from embgeom import cli
 from embgeom.commands.figure_files import FigureOption, check_figure, is_page
-from embgeom.errors import CorpusError
 
 if TYPE_CHECKING:
-    from embgeom.corpus import TextStream
     from embgeom.counts import TokenCounts
-    from embgeom.embeddings import Embeddings
     from embgeom.norms.measure import TokenNorms
     from embgeom.norms.records import NormAnalysis
 
@@ -97,9 +94,10 @@ def _measure_all(
     options: dict[str, Any],
 ) -> bool:
     """Append one result per model and data set; say what fails and go on; return whether nothing did."""
+    from embgeom.commands.counting import count
     from embgeom.corpus import stream_texts
     from embgeom.embeddings import load_embeddings
-    from embgeom.norms import token_norms
+    from embgeom.norms import frequency_norms, token_norms
 
     progress = options["progress"]
     corpora = [corpus for name in data if (corpus := cli.attempt(stream_texts, name, **texts)) is not None]
@@ -113,32 +111,15 @@ def _measure_all(
             complete = False
             continue
         for corpus in list(corpora):
-            result = cli.attempt(_measure, corpora, corpus, embeddings, norms, special_tokens, options)
-            if result is None:
+            counting = {"special_tokens": special_tokens, "progress": progress}
+            counts = cli.attempt(count, corpora, corpus, embeddings.tokenizer, **counting)
+            about = (name, corpus.name)
+            analysis = None if counts is None else cli.attempt(frequency_norms, norms, counts, about=about, **options)
+            if counts is None or analysis is None:
                 complete = False
             else:
-                results.append(result)
+                results.append(_Measured(norms, counts, analysis))
     return complete
-
-
-def _measure(
-    corpora: list[TextStream],
-    corpus: TextStream,
-    embeddings: Embeddings,
-    norms: TokenNorms,
-    special_tokens: bool,
-    options: dict[str, Any],
-) -> _Measured:
-    """Count and compare; of a corpus that turns out unreadable, say so once and not for every model."""
-    from embgeom.counts import token_counts
-    from embgeom.norms import frequency_norms
-
-    try:
-        counts = token_counts(corpus, embeddings.tokenizer, special_tokens=special_tokens, progress=options["progress"])
-    except CorpusError:
-        corpora.remove(corpus)
-        raise
-    return _Measured(norms, counts, frequency_norms(norms, counts, **options))
 
 
 def _report(results: list[_Measured], csv: Path | None, json: Path | None, figure: Path | None) -> bool:

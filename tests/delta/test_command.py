@@ -218,7 +218,7 @@ def test_delta_stands_alone_where_q_is_not_defined(run, tmp_path: Path) -> None:
     assert "mean q" not in done.out
     done = run("--data", tmp_path / "t.txt", "--null", "all", "-q")
     assert done.code == 1
-    assert re.fullmatch(r"error: none of the 1 prompts has 4 distinct tokens or more[^\n]+\n", done.err)
+    assert re.fullmatch(r"error: demo on t: none of the 1 prompts has 4 distinct tokens or more[^\n]+\n", done.err)
     assert "relative δ" in done.out
 
 

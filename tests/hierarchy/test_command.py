@@ -170,7 +170,9 @@ def test_embeddings_with_nan(run, tmp_path: Path) -> None:  # type: ignore[no-un
     embedding[3:] = torch.nan
     done = run("--model", copy_of_demo(tmp_path, **{"model.embed_tokens.weight": embedding}), "--limit", 5, "-q")
     assert done.code == 1
-    assert re.search(r"error: \d+ of \d+ embeddings hold NaN or inf; the first is that of token id \d+\n", done.err)
+    assert re.search(
+        r"error: \S+copy on demo: \d+ of \d+ embeddings hold NaN or inf; the first is that of token id \d+\n", done.err
+    )
     assert "Traceback" not in done.err
 
 
