@@ -4,6 +4,9 @@ Notation and formulas are those of :mod:`hyplora._forms`. NumPy has no bfloat16;
 uint16. Sums over the rank are in the dtype of BᵀB, as there, and a token's own numbers in float64. All hyperbolic
 functions of θ come from one e^2θ - 1, those of ψ from e^μ p; where e^2θ would leave its range, μ itself takes the place
 of e^μ.
+
+Each takes what :func:`hyplora.kernels._team.team` returns and shares its tokens, or rows, out in parts; how many there
+are depends on nothing but the shapes, and what is a sum is one of the parts' in their order, whoever did them.
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
@@ -18,6 +21,8 @@ from numba import njit, types
 from numba.extending import overload
 from numba.extending import register_jitable as _part
 
+from hyplora.kernels._team import share
+
 __all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "norms"]
 
 SPACE, TIME, SIMPLIFIED = range(3)
@@ -27,6 +32,9 @@ _FAR = 345.0  # e^2θ is a number up to here; beyond, tanh θ and coth θ are 1 
 _NEAR = 1e-8  # sinh θ / θ and tanh θ / θ are 1 up to here
 _UPPER = np.uint32(0xFFFF0000)
 _ROWS = 256  # of B at a time, whose columns a core's first cache holds
+_TOKENS = 32  # of a part, at least
+_NUMBERS = 2**17  # of a part of tokens, at least
+_PARTS = 64  # at most, where each has a sum
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -40,22 +48,52 @@ def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any
         return njit(**options)(function)
 
 
-# Contracting a product and a sum into one rounding lets the loops over the rank run at full speed.
-@_compiled(fastmath={"contract"})
-def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weighted):
+def _inner(**options: Any) -> Any:
+    """Compile for :func:`hyplora.kernels._team.share`, as part of what calls it."""
+    return njit(nogil=True, error_model="numpy", **options)
+
+
+@_part
+def _bounds(part, parts, count):
+    """Return the first of a part, and the first that is of it no more."""
+    return part * count // parts, (part + 1) * count // parts
+
+
+@_part
+def _parts(count, least):
+    """Return how many parts there are, at most."""
+    return min(_PARTS, -(-count // least))
+
+
+@_compiled
+def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weighted, entry, threads):
     """Write scaling · size · g h of every token to ``weighted`` (N, r) or (N, r + 1).
 
     ``u`` (N, r) and ``weighted`` are float32 or bfloat16, ``norm`` (N,) and ``column`` (r,) float32, the last empty but
     in the form ``time``. Where p = 0, e^μ stops at ``most``; with ``half``, at most / (1 + s ‖h‖).
     """
+    parts = _parts(u.shape[0], _TOKENS)
+    given = (parts, form, u, norm, column, gram, K, c, scaling, size, most, half, weighted)
+    share(_forward, given, parts, entry, threads)
+
+
+# Contracting a product and a sum into one rounding lets the loops over the rank run at full speed.
+@_inner(fastmath={"contract"})
+def _forward(part, parts, form, u, norm, column, gram, K, c, scaling, size, most, half, weighted):
+    # Threads that count references to one array, as calls with it do, wait for each other, token by token.
+    column = column.copy()
+    time = int(form == TIME)
     s = math.sqrt(K)
     R = c * s
     h = np.empty(gram.shape[0], gram.dtype)
     product = np.empty(gram.shape[0], gram.dtype)
-    for n in range(u.shape[0]):
+    for n in range(*_bounds(part, parts, u.shape[0])):
         theta = norm[n] / R
         grown = math.expm1(2.0 * theta)
-        _hide(form, u[n], column, theta, grown, R, h)
+        for i in range(u.shape[1]):
+            h[i + time] = _number(u[n, i])
+        if form == TIME:
+            _bend(h, column, theta, grown, R)
         square = _square(gram, h, product)
         if form == SIMPLIFIED:
             f = _sphere(norm[n], K, c)
@@ -72,15 +110,38 @@ def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weight
             weighted[n, i] = _like(weighted, scaled * h[i])
 
 
-@_compiled(fastmath={"contract"})
+@_compiled
 def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
-             weighted, rank, pull, outer, by_column, by_numbers):  # fmt: skip
+             weighted, rank, pull, outer, by_column, by_numbers, entry, threads):  # fmt: skip
     """Write what :class:`hyplora._forms.Slopes` has.
 
     ``upstream`` is like ``weighted``, ``rank`` like ``u``, ``pull`` like ``norm``, ``outer`` and ``by_column`` like
     ``gram`` and ``column``; ``by_numbers`` takes the derivatives by log K and log c, float64. The other
     parameters are those of :func:`forward`.
     """
+    parts = _parts(u.shape[0], _TOKENS)
+    outers = np.empty((parts, *outer.shape), outer.dtype)
+    columns = np.empty((parts, by_column.shape[0]), by_column.dtype)
+    numbers = np.empty((parts, 2))
+    given = (parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+             weighted, rank, pull, outers, columns, numbers)  # fmt: skip
+    share(_backward, given, parts, entry, threads)
+    outer[:] = 0.0
+    by_column[:] = 0.0
+    by_numbers[:] = 0.0
+    for part in range(parts):
+        outer += outers[part]
+        by_column += columns[part]
+        by_numbers += numbers[part]
+
+
+@_inner(fastmath={"contract"})
+def _backward(part, parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+              weighted, rank, pull, outers, columns, numbers):  # fmt: skip
+    outer = outers[part]
+    by_column = columns[part]
+    column = column.copy()  # see above
+    time = int(form == TIME)
     s = math.sqrt(K)
     R = c * s
     width = gram.shape[0]
@@ -88,15 +149,18 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
     product = np.empty(width, gram.dtype)
     up = np.empty(width, gram.dtype)
     by_h = np.empty(width, gram.dtype)
-    part = np.empty(width, gram.dtype)
+    term = np.empty(width, gram.dtype)
     outer[:] = 0.0
     by_column[:] = 0.0
     log_curvature = 0.0
     log_scale = 0.0
-    for n in range(u.shape[0]):
+    for n in range(*_bounds(part, parts, u.shape[0])):
         theta = norm[n] / R
         grown = math.expm1(2.0 * theta)
-        _hide(form, u[n], column, theta, grown, R, h)
+        for i in range(u.shape[1]):
+            h[i + time] = _number(u[n, i])
+        if form == TIME:
+            _bend(h, column, theta, grown, R)
         square = _square(gram, h, product)
         for i in range(width):
             up[i] = _number(upstream[n, i])
@@ -131,20 +195,20 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
         for i in range(width):
             weighted[n, i] = _like(weighted, size * scaled * h[i])
             by_h[i] = scaled * up[i] + by_square * product[i]
-            part[i] = by_square * h[i]
+            term[i] = by_square * h[i]
         for i in range(width):
             for j in range(width):
-                outer[i, j] += part[i] * h[j]
+                outer[i, j] += term[i] * h[j]
         if form == TIME:
             b, sech2 = _slope_of_tanh(theta, grown)
             over_time = by_h[0] / h[0]
             for i in range(u.shape[1]):
                 by_point = by_h[i + 1] + over_time * h[i + 1]
                 up[i] = _number(u[n, i])
-                part[i] = by_point
+                term[i] = by_point
                 by_column[i] += by_point
                 rank[n, i] = _like(rank, by_point * (b / R))
-            by_b = _dot(part[:-1], up[:-1]) * b / R
+            by_b = _dot(term[:-1], up[:-1]) * b / R
             inflow = (by_mu - over_time * sech2) * b - by_b * _over_sinhc(theta, grown)
             slope = -inflow * theta * theta - by_b
             log_scale += slope
@@ -159,21 +223,17 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
             log_scale -= inflow + by_mu
             log_curvature += 0.5 * (by_mu * v * psi * psi - inflow)
             pull[n] = by_mu * v_theta / (R * R)
-    by_numbers[0] = log_curvature
-    by_numbers[1] = log_scale
+    numbers[part, 0] = log_curvature
+    numbers[part, 1] = log_scale
 
 
 @_part
-def _hide(form, u, column, theta, grown, R, h):
-    """Write h of a token."""
-    if form != TIME:
-        for i in range(u.shape[0]):
-            h[i] = _number(u[i])
-        return
+def _bend(h, column, theta, grown, R):
+    """Make h of a token, in the form ``time``, of u in its space coordinates."""
     b, sech2 = _slope_of_tanh(theta, grown)
     b /= R
-    for i in range(u.shape[0]):
-        h[i + 1] = column[i] + b * _number(u[i])
+    for i in range(column.shape[0]):
+        h[i + 1] = column[i] + b * h[i + 1]
     h[0] = math.sqrt(_dot(h[1:], h[1:]) + sech2)
 
 
@@ -277,17 +337,28 @@ def _over_sinhc(z, grown):
     return (1.0 - 4.0 * z * (1.0 + grown) / (grown * (grown + 2.0))) / (z * z)
 
 
-@_compiled(fastmath={"reassoc", "contract"})
-def gram(B, found):
+@_compiled
+def gram(B, found, entry, threads):
     """Write BᵀB of ``B`` (k, r) to ``found`` (r, r), the sums in the dtype of that."""
-    k, r = B.shape
+    parts = _parts(B.shape[0], 2 * _ROWS)
+    sums = np.empty((parts, *found.shape), found.dtype)
+    share(_gram, (parts, B, sums), parts, entry, threads)
+    found[:] = 0.0
+    for part in range(parts):
+        found += sums[part]
+
+
+@_inner(fastmath={"reassoc", "contract"})
+def _gram(part, parts, B, found):
+    r = B.shape[1]
     width = r + -r % 4
+    begin, end = _bounds(part, parts, B.shape[0])
     # Columns side by side: eight sums over one index at a time leave nothing to store on the way. A row's length is no
     # power of two, or all would want the same place in the cache.
     columns = np.zeros((width, _ROWS + 8), found.dtype)
     sums = np.zeros((width, width), found.dtype)
-    for first in range(0, k, _ROWS):
-        count = min(_ROWS, k - first)
+    for first in range(begin, end, _ROWS):
+        count = min(_ROWS, end - first)
         for m in range(count):
             for i in range(r):
                 columns[i, m] = _number(B[first + m, i])
@@ -315,13 +386,19 @@ def gram(B, found):
                 sums[i + 1, j + 3] += yt
     for i in range(r):
         for j in range(i, r):
-            found[i, j] = found[j, i] = sums[i, j]
+            found[part, i, j] = found[part, j, i] = sums[i, j]
 
 
-@_compiled(fastmath={"reassoc", "contract"})
-def norms(x, out):
+@_compiled
+def norms(x, out, entry, threads):
     """Write the norm of each row of bfloat16 ``x`` to ``out``, float32."""
-    for n in range(x.shape[0]):
+    parts = -(-x.size // _NUMBERS)
+    share(_norms, (parts, x, out), parts, entry, threads)
+
+
+@_inner(fastmath={"reassoc", "contract"})
+def _norms(part, parts, x, out):
+    for n in range(*_bounds(part, parts, x.shape[0])):
         total = np.float32(0.0)
         for i in range(x.shape[1]):
             value = _number(x[n, i])
@@ -329,10 +406,16 @@ def norms(x, out):
         out[n] = math.sqrt(total)
 
 
-@_compiled(fastmath={"contract"})
-def add_multiples(to, x, numbers):
+@_compiled
+def add_multiples(to, x, numbers, entry, threads):
     """Add to each row of ``to`` that of ``x`` times a number; both pairs of bfloat16 as uint32."""
-    for n in range(x.shape[0]):
+    parts = -(-x.size // _NUMBERS)
+    share(_add_multiples, (parts, to, x, numbers), parts, entry, threads)
+
+
+@_inner(fastmath={"contract"})
+def _add_multiples(part, parts, to, x, numbers):
+    for n in range(*_bounds(part, parts, x.shape[0])):
         number = numbers[n]
         if number != number:
             number = np.float32(np.nan)  # one that rounding leaves one

@@ -12,6 +12,7 @@ from torch import Tensor
 from hyplora import _forms
 from hyplora._forms import Inputs, Options, Slopes, largest_mu, with_room
 from hyplora.kernels import _loops
+from hyplora.kernels._team import team
 
 __all__ = ["add_multiples", "gram_of", "norms", "slopes", "weigh"]
 
@@ -22,6 +23,7 @@ _MOST = {
     torch.float16: math.exp(largest_mu(torch.float16, torch.float32)),
 }
 _NONE = np.empty(0, np.float32)
+_WORTH = 2**20
 
 
 def norms(x: Tensor) -> Tensor:
@@ -29,14 +31,15 @@ def norms(x: Tensor) -> Tensor:
     if x.dtype != torch.bfloat16 or not x.is_contiguous():
         return _forms.norms(x)
     found = _empty((len(x),))
-    _loops.norms(_array(x), found.numpy())
+    _loops.norms(_array(x), found.numpy(), *_team(x.numel()))
     return found
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
     """Add to each row of ``to`` (N, d) that of x times a number (N,)."""
     if _has_pairs(to) and _has_pairs(x):
-        _loops.add_multiples(_array(to).view(np.uint32), _array(x).view(np.uint32), numbers.numpy())
+        pairs = (_array(each).view(np.uint32) for each in (to, x))
+        _loops.add_multiples(*pairs, numbers.numpy(), *_team(2 * x.numel()))
     else:
         _forms.add_multiples(to, x, numbers)
 
@@ -47,14 +50,14 @@ def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
         return _forms.gram_of(B, wide, dtype)
     # Half of a symmetric product, and no converted copy of B.
     found = _empty((B.shape[1], B.shape[1]), wide)
-    _loops.gram(_array(B), found.numpy())
+    _loops.gram(_array(B), found.numpy(), *_team(B.numel() * B.shape[1]))
     return with_room(found)
 
 
 def weigh(options: Options, inputs: Inputs) -> Tensor:
     """See :func:`hyplora._forms.weigh`."""
     weighted = _empty((len(inputs.u), len(inputs.gram)), _in_loops(options.dtype))
-    _loops.forward(*_arrays(options, inputs), _array(weighted))
+    _loops.forward(*_arrays(options, inputs), _array(weighted), *_team(4 * inputs.u.numel() * len(inputs.gram)))
     return weighted if weighted.dtype == options.dtype else weighted.to(options.dtype)
 
 
@@ -74,6 +77,7 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
         outer.numpy(),
         column.numpy(),
         by_numbers.numpy(),
+        *_team(8 * inputs.u.numel() * len(inputs.gram)),
     )
     if dtype != options.dtype:
         weighted, rank = weighted.to(options.dtype), rank.to(options.dtype)
@@ -82,6 +86,11 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype, device="cpu")  # whatever the defaults are
+
+
+def _team(work: int) -> tuple[int, int]:
+    """Return the threads that so many sums of products are worth, some fifty to the nanosecond."""
+    return team() if work > _WORTH else (0, 1)
 
 
 def _in_loops(dtype: torch.dtype) -> torch.dtype:

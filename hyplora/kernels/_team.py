@@ -1,0 +1,95 @@
+"""Parts of a loop, done by the threads that PyTorch multiplies with.
+
+Those threads wait busily between two products, on the very cores that threads of our own would want, and cost 2 µs to
+send on their way. They belong to the OpenMP runtime that PyTorch has loaded, whose entry point for compiled code,
+``GOMP_parallel``, is part of its binary interface (GNU libgomp; LLVM's and Intel's runtimes have it too, on Linux).
+Where there is none, the calling thread does everything: the parts and so the results are the same.
+"""
+# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+import torch
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+__all__ = ["share", "team"]
+
+_WHOLE = ir.IntType(64)
+_ADDRESS = ir.IntType(8).as_pointer()
+_BODY = ir.FunctionType(ir.VoidType(), [_ADDRESS])
+
+
+def team() -> tuple[int, int]:
+    """Return the address of ``GOMP_parallel``, 0 where there is none, and how many threads PyTorch uses."""
+    return _entry(), torch.get_num_threads()
+
+
+@functools.cache
+def _entry() -> int:
+    try:
+        return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):  # not there; a platform on which None names no library
+        return 0
+
+
+@intrinsic
+def share(context, kernel, arguments, parts, entry, threads):
+    """Call ``kernel(part, *arguments)`` once for every part of ``range(parts)``, in any order, on up to so many threads.
+
+    ``kernel`` is a compiled function that raises nothing; ``entry`` and ``threads`` are what :func:`team` returns.
+    """
+    own = kernel.get_call_type(context, (types.intp, *arguments.types), {})  # compiles it
+
+    def generate(context, builder, signature, values):
+        _, given, count, address, most = values
+        found = kernel.dispatcher.get_compile_result(own)
+        context.add_linking_libs([found.library])
+        held = cgutils.alloca_once(builder, ir.LiteralStructType([_WHOLE, _WHOLE, given.type]))
+        for place, value in enumerate((ir.Constant(_WHOLE, 0), count, given)):
+            builder.store(value, cgutils.gep_inbounds(builder, held, 0, place))
+        body = _body(context, builder.module, held.type, arguments, found.fndesc, own.args)
+        raw = builder.bitcast(held, _ADDRESS)
+        alone = builder.or_(
+            builder.icmp_signed("<", most, ir.Constant(most.type, 2)), builder.icmp_signed("==", address, ir.Constant(_WHOLE, 0))
+        )
+        with builder.if_else(alone) as (then, otherwise):
+            with then:
+                builder.call(body, [raw])
+            with otherwise:
+                whole = ir.IntType(32)
+                fork = ir.FunctionType(ir.VoidType(), [_BODY.as_pointer(), _ADDRESS, whole, whole]).as_pointer()
+                builder.call(
+                    builder.inttoptr(address, fork), [body, raw, builder.trunc(most, whole), ir.Constant(whole, 0)]
+                )
+        return context.get_dummy_value()
+
+    return types.none(kernel, arguments, types.intp, types.intp, types.intp), generate
+
+
+def _body(context, module, held_type, arguments, description, own):
+    """Return what each thread runs: it draws the next part until there is none."""
+    body = ir.Function(module, _BODY, module.get_unique_name("share"))
+    body.linkage = "internal"
+    builder = ir.IRBuilder(body.append_basic_block("entry"))
+    held = builder.bitcast(body.args[0], held_type)
+    count = builder.load(cgutils.gep_inbounds(builder, held, 0, 1))
+    given = builder.load(cgutils.gep_inbounds(builder, held, 0, 2))
+    values = [builder.extract_value(given, place) for place in range(len(arguments.types))]
+    kernel = context.declare_function(module, description)
+    draw, work, end = (body.append_basic_block(name) for name in ("draw", "work", "end"))
+    builder.branch(draw)
+    builder.position_at_end(draw)
+    part = builder.atomic_rmw("add", cgutils.gep_inbounds(builder, held, 0, 0), ir.Constant(_WHOLE, 1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", part, count), work, end)
+    builder.position_at_end(work)
+    context.call_conv.call_function(builder, kernel, types.none, own, [part, *values])
+    builder.branch(draw)
+    builder.position_at_end(end)
+    builder.ret_void()
+    return body
