@@ -4,7 +4,7 @@
                                        [--json FILE] [--markdown]
 
 The layers are Llama-3-8B's, rank 32, through PEFT: once with the frozen base layer, once with a base that costs nothing
-(the adapter alone). Everything runs in one process, the contenders in turn (A B C A B C …), the adapter alone five
+(the adapter alone). Everything runs in one process, the contenders in turn (A B C A B C …), the adapter alone twenty
 steps in a row; shown are medians and their ratios to LoRA. On a CPU the first layer is also run with more tokens, LoRA
 against HypLoRA, which shows what becomes of the ratio; a GPU is given ten steps at a time, as in training, and then
 waited for. HypLoRA's output is held against the textbook formula in float64 first; where the two differ, the run ends
@@ -13,11 +13,6 @@ everything else. ``--from FILE`` shows again what ``--json FILE`` saved.
 """
 
 from __future__ import annotations
-
-import os
-
-# Idle OpenMP threads spin for a while by default, on cores that the next contender is timed on; read when OpenMP loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
 import contextlib
@@ -74,7 +69,7 @@ class Plan:
     compile : bool
         Whether every contender goes through ``torch.compile``.
     steps : int
-        Forward and backward so many times in a row, five times as often without the base; times are of one.
+        Forward and backward so many times in a row, twenty times as often without the base; times are of one.
     share, most
         See :func:`race.race`.
     """
@@ -216,9 +211,10 @@ def _layer(
     checks = [] if with_base else _checks(models, x, tokens, layer, name, of_adapter)
     torch.compiler.reset()
     runs = {each: (torch.compile(model) if plan.compile else model) for each, model in models.items()}
-    steps = {each: partial(_step, model, models[each], x, upstream) for each, model in runs.items()}
-    # What is quick takes several steps in a row, as in training: the first finds the caches as another left them.
-    count = plan.steps if with_base else 5 * plan.steps
+    steps = {each: partial(_step, model, list(models[each].parameters()), x, upstream) for each, model in runs.items()}
+    # What is quick takes many steps in a row, as in training, where a model has some hundred adapters of a kind: the
+    # first ones find the caches as another contender left them.
+    count = plan.steps if with_base else 20 * plan.steps
     timed = race(
         [Contender(each, partial(_steps, step, count, plan.device)) for each, step in steps.items()],
         share=plan.share,
@@ -267,10 +263,10 @@ def _models(plan: Plan, base: nn.Linear, dtype: torch.dtype, with_base: bool) ->
     return models | {TEXTBOOK: Textbook(base, plan.rank, dtype)}
 
 
-def _step(run: Callable[[Tensor], Tensor], model: nn.Module, x: Tensor, upstream: Tensor) -> None:
+def _step(run: Callable[[Tensor], Tensor], parameters: Sequence[Tensor], x: Tensor, upstream: Tensor) -> None:
     run(x).backward(upstream)
     x.grad = None
-    for parameter in model.parameters():
+    for parameter in parameters:  # as an optimizer does it, without a walk through the modules
         parameter.grad = None
 
 

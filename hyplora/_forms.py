@@ -33,11 +33,11 @@ __all__ = [
     "gram_of",
     "largest_mu",
     "norms",
+    "room",
     "slopes",
     "value_of",
     "weigh",
     "wide_dtype",
-    "with_room",
 ]
 
 # Where B h = 0 the gate is its limit, s e^μ, and that can overflow. μ stops at this, far enough from the end of the
@@ -298,15 +298,15 @@ def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
     """
     b = B.to(wide)
     if dtype == torch.float64:
-        room = 8.0 * torch.finfo(wide).eps
-        return torch.cat((torch.linalg.qr(b, mode="r").R, torch.diag(room * torch.linalg.vector_norm(b, dim=0))))
-    return with_room(b.mT @ b)
-
-
-def with_room(gram: Tensor) -> Tensor:
-    """Add to the diagonal what rounding may have taken; in place."""
-    gram.diagonal().mul_(1.0 + 8.0 * torch.finfo(gram.dtype).eps)
+        return torch.cat((torch.linalg.qr(b, mode="r").R, torch.diag(room(wide) * torch.linalg.vector_norm(b, dim=0))))
+    gram = b.mT @ b
+    gram.diagonal().mul_(1.0 + room(wide))
     return gram
+
+
+def room(dtype: torch.dtype) -> float:
+    """Return what to add to the diagonal of BᵀB, relative to it, because rounding may have taken it."""
+    return 8.0 * float(torch.finfo(dtype).eps)
 
 
 def _square(hidden: Tensor, gram: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

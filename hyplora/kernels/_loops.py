@@ -50,7 +50,7 @@ def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any
 
 def _inner(**options: Any) -> Any:
     """Compile for :func:`hyplora.kernels._team.share`, as part of what calls it."""
-    return njit(nogil=True, error_model="numpy", **options)
+    return njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
 
 @_part
@@ -338,14 +338,16 @@ def _over_sinhc(z, grown):
 
 
 @_compiled
-def gram(B, found, entry, threads):
-    """Write BᵀB of ``B`` (k, r) to ``found`` (r, r), the sums in the dtype of that."""
-    parts = _parts(B.shape[0], 2 * _ROWS)
+def gram(B, room, found, entry, threads):
+    """Write BᵀB of ``B`` (k, r) to ``found`` (r, r), the sums in the dtype of that, the diagonal times 1 + ``room``."""
+    parts = _parts(B.shape[0], 4 * _ROWS)
     sums = np.empty((parts, *found.shape), found.dtype)
     share(_gram, (parts, B, sums), parts, entry, threads)
     found[:] = 0.0
     for part in range(parts):
         found += sums[part]
+    for i in range(found.shape[0]):
+        found[i, i] *= 1.0 + room
 
 
 @_inner(fastmath={"reassoc", "contract"})

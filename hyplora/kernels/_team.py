@@ -5,7 +5,7 @@ send on their way. They belong to the OpenMP runtime that PyTorch has loaded, wh
 ``GOMP_parallel``, is part of its binary interface (GNU libgomp; LLVM's and Intel's runtimes have it too, on Linux).
 Where there is none, the calling thread does everything: the parts and so the results are the same.
 """
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ __all__ = ["share", "team"]
 _WHOLE = ir.IntType(64)
 _ADDRESS = ir.IntType(8).as_pointer()
 _BODY = ir.FunctionType(ir.VoidType(), [_ADDRESS])
+_ZERO = ir.Constant(_WHOLE, 0)
+_NEXT, _COUNT, _FAILED, _GIVEN = range(4)  # what the threads hold in common
 
 
 def team() -> tuple[int, int]:
@@ -40,9 +42,10 @@ def _entry() -> int:
 
 @intrinsic
 def share(context, kernel, arguments, parts, entry, threads):
-    """Call ``kernel(part, *arguments)`` once for every part of ``range(parts)``, in any order, on up to so many threads.
+    """Call ``kernel(part, *arguments)`` once for every part of ``range(parts)``, in any order.
 
-    ``kernel`` is a compiled function that raises nothing; ``entry`` and ``threads`` are what :func:`team` returns.
+    ``kernel`` is a compiled function. All that it can raise is a ``MemoryError``, and then this does; ``entry`` and
+    ``threads`` are what :func:`team` returns.
     """
     own = kernel.get_call_type(context, (types.intp, *arguments.types), {})  # compiles it
 
@@ -50,13 +53,13 @@ def share(context, kernel, arguments, parts, entry, threads):
         _, given, count, address, most = values
         found = kernel.dispatcher.get_compile_result(own)
         context.add_linking_libs([found.library])
-        held = cgutils.alloca_once(builder, ir.LiteralStructType([_WHOLE, _WHOLE, given.type]))
-        for place, value in enumerate((ir.Constant(_WHOLE, 0), count, given)):
+        held = cgutils.alloca_once(builder, ir.LiteralStructType([_WHOLE, _WHOLE, _WHOLE, given.type]))
+        for place, value in ((_NEXT, _ZERO), (_COUNT, count), (_FAILED, _ZERO), (_GIVEN, given)):
             builder.store(value, cgutils.gep_inbounds(builder, held, 0, place))
         body = _body(context, builder.module, held.type, arguments, found.fndesc, own.args)
         raw = builder.bitcast(held, _ADDRESS)
         alone = builder.or_(
-            builder.icmp_signed("<", most, ir.Constant(most.type, 2)), builder.icmp_signed("==", address, ir.Constant(_WHOLE, 0))
+            builder.icmp_signed("<", most, ir.Constant(most.type, 2)), builder.icmp_signed("==", address, _ZERO)
         )
         with builder.if_else(alone) as (then, otherwise):
             with then:
@@ -67,6 +70,9 @@ def share(context, kernel, arguments, parts, entry, threads):
                 builder.call(
                     builder.inttoptr(address, fork), [body, raw, builder.trunc(most, whole), ir.Constant(whole, 0)]
                 )
+        failed = builder.load(cgutils.gep_inbounds(builder, held, 0, _FAILED))
+        with cgutils.if_unlikely(builder, builder.icmp_signed("!=", failed, _ZERO)):
+            context.call_conv.return_user_exc(builder, MemoryError, ("no memory for a compiled loop",))
         return context.get_dummy_value()
 
     return types.none(kernel, arguments, types.intp, types.intp, types.intp), generate
@@ -78,17 +84,20 @@ def _body(context, module, held_type, arguments, description, own):
     body.linkage = "internal"
     builder = ir.IRBuilder(body.append_basic_block("entry"))
     held = builder.bitcast(body.args[0], held_type)
-    count = builder.load(cgutils.gep_inbounds(builder, held, 0, 1))
-    given = builder.load(cgutils.gep_inbounds(builder, held, 0, 2))
+    count = builder.load(cgutils.gep_inbounds(builder, held, 0, _COUNT))
+    given = builder.load(cgutils.gep_inbounds(builder, held, 0, _GIVEN))
     values = [builder.extract_value(given, place) for place in range(len(arguments.types))]
     kernel = context.declare_function(module, description)
     draw, work, end = (body.append_basic_block(name) for name in ("draw", "work", "end"))
     builder.branch(draw)
     builder.position_at_end(draw)
-    part = builder.atomic_rmw("add", cgutils.gep_inbounds(builder, held, 0, 0), ir.Constant(_WHOLE, 1), "monotonic")
+    one = ir.Constant(_WHOLE, 1)
+    part = builder.atomic_rmw("add", cgutils.gep_inbounds(builder, held, 0, _NEXT), one, "monotonic")
     builder.cbranch(builder.icmp_signed("<", part, count), work, end)
     builder.position_at_end(work)
-    context.call_conv.call_function(builder, kernel, types.none, own, [part, *values])
+    status, _ = context.call_conv.call_function(builder, kernel, types.none, own, [part, *values])
+    with cgutils.if_unlikely(builder, status.is_error):
+        builder.store_atomic(one, cgutils.gep_inbounds(builder, held, 0, _FAILED), "monotonic", 8)
     builder.branch(draw)
     builder.position_at_end(end)
     builder.ret_void()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hyplora import _forms
-from hyplora._forms import Inputs, Options, Slopes, largest_mu, with_room
+from hyplora._forms import Inputs, Options, Slopes, largest_mu, room
 from hyplora.kernels import _loops
 from hyplora.kernels._team import team
 
@@ -23,7 +23,8 @@ _MOST = {
     torch.float16: math.exp(largest_mu(torch.float16, torch.float32)),
 }
 _NONE = np.empty(0, np.float32)
-_WORTH = 2**20
+_WORTH = 2**18
+_CPU = torch.device("cpu")
 
 
 def norms(x: Tensor) -> Tensor:
@@ -50,8 +51,8 @@ def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
         return _forms.gram_of(B, wide, dtype)
     # Half of a symmetric product, and no converted copy of B.
     found = _empty((B.shape[1], B.shape[1]), wide)
-    _loops.gram(_array(B), found.numpy(), *_team(B.numel() * B.shape[1]))
-    return with_room(found)
+    _loops.gram(_array(B), room(wide), found.numpy(), *_team(B.numel() * B.shape[1]))
+    return found
 
 
 def weigh(options: Options, inputs: Inputs) -> Tensor:
@@ -85,7 +86,7 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty(shape, dtype=dtype, device="cpu")  # whatever the defaults are
+    return torch.empty(shape, dtype=dtype, device=_CPU)  # whatever the defaults are
 
 
 def _team(work: int) -> tuple[int, int]:
@@ -99,12 +100,13 @@ def _in_loops(dtype: torch.dtype) -> torch.dtype:
 
 def _array(x: Tensor) -> Any:
     """Return an array of float32, or of the bits of bfloat16 as uint16; x's own memory where it can be."""
-    x = x.detach()
+    if not x.is_contiguous():
+        x = x.contiguous()
     if x.dtype == torch.bfloat16:
-        x = x.view(torch.uint16)
-    elif x.dtype != torch.float32:
+        return x.view(torch.uint16).numpy()
+    if x.dtype != torch.float32:
         x = x.float()
-    return x.numpy() if x.is_contiguous() else x.contiguous().numpy()
+    return (x.detach() if x.requires_grad else x).numpy()
 
 
 def _arrays(options: Options, inputs: Inputs) -> tuple[Any, ...]:
