@@ -15,7 +15,6 @@ the rank's, (N,) one number per token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -103,8 +102,7 @@ def value_of(tensor: Tensor | None, start: float | None, like: Tensor) -> Tensor
 _CHUNK = 2**19  # numbers, of which a float32 copy stays in a core's cache
 
 
-@dataclass(frozen=True)
-class Gated:
+class Gated(NamedTuple):
     """What the forward pass makes of a token.
 
     Attributes
@@ -128,8 +126,7 @@ class Gated:
     product: Tensor
 
 
-@dataclass(frozen=True)
-class Slopes:
+class Slopes(NamedTuple):
     """Derivatives of the loss.
 
     Attributes

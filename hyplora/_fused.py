@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
             # LoRA would keep its converted copy of x; the narrower of the two will do.
             kept = x if x.element_size() <= cast.element_size() else cast
             ctx.save_for_backward(kept, A, B, K, c, inputs.u, inputs.norm, inputs.gram)
-            ctx.options, ctx.x_dtype = options, x.dtype
+            ctx.options, ctx.engine, ctx.x_dtype = options, engine, x.dtype
             factor = _in(dtype, _divided(B, inputs.size)).mT
             delta = weighted @ factor if onto is None else torch.addmm(_rows(onto), weighted, factor)
             return _like_rows(delta, x)
@@ -55,12 +56,11 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError("HypLoRA's map can be differentiated once; it was asked for with create_graph=True")
         x, A, B, K, c, u, norm, gram = ctx.saved_tensors
-        options, wanted = ctx.options, ctx.needs_input_grad
+        options, engine, wanted = ctx.options, ctx.engine, ctx.needs_input_grad
         dtype, form = options.dtype, options.form
         by_x = by_A = by_B = by_K = by_c = None
         by_onto = upstream if wanted[5] else None
         with _as_they_are(x):
-            engine = _engine(x, A, B, dtype)
             tokens = _rows(x)
             upstream = _in(dtype, _rows(upstream))
             inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
@@ -109,15 +109,23 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
     if torch.compiler.is_compiling() or dtype == torch.float64:
         return _forms
     # Others, such as fake tensors, have no memory that a kernel could read.
-    if not all(type(each) in (Tensor, nn.Parameter) for each in (x, A, B)):
+    if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN:
         return _forms
     if x.device.type == "cpu":
-        from hyplora.kernels import cpu
-
-        return cpu
+        return _loops()
     from hyplora.kernels import gpu
 
     return gpu if x.is_cuda and gpu.available() else _forms
+
+
+_PLAIN = (Tensor, nn.Parameter)
+
+
+@cache
+def _loops() -> Any:
+    from hyplora.kernels import cpu  # which loads numba
+
+    return cpu
 
 
 def _as_they_are(x: Tensor) -> AbstractContextManager[Any]:
