@@ -158,7 +158,7 @@ def _time(A: Tensor, form: str) -> Tensor | None:
 def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor:
     """Return the derivative by the tensor of which :func:`hyplora._forms.value_of` makes the number."""
     slope = log_slope / tensor.to(log_slope) if start is None else log_slope
-    return slope.to(tensor).reshape(tensor.shape)
+    return slope.to(tensor).view(tensor.shape)
 
 
 def _by_A(rank: Tensor, column: Tensor | None, tokens: Tensor) -> Tensor:

@@ -154,7 +154,9 @@ class HypLoraLinear(nn.Module, LoraLayer):  # type: ignore[misc]
 
     def delta(self, x: Tensor, adapter_name: str, *, onto: Tensor | None = None) -> Tensor:
         """Return what an adapter adds for the inputs x (..., d): (..., k); with ``onto``, the sum of that and it."""
-        x = self.lora_dropout[adapter_name](x)
+        dropout = self.lora_dropout[adapter_name]
+        if type(dropout) is not nn.Identity:
+            x = dropout(x)
         return hyperbolic_delta(x, **self._map(adapter_name), scaling=self.scaling[adapter_name], onto=onto)
 
     def gain(self, x: Tensor, adapter_name: str) -> Tensor:

@@ -23,6 +23,8 @@ _MOST = {
     torch.float16: math.exp(largest_mu(torch.float16, torch.float32)),
 }
 _NONE = np.empty(0, np.float32)
+_NONE_LIKE = {torch.float32: _NONE, torch.float64: np.empty(0)}
+_ROOM = {dtype: room(dtype) for dtype in _NONE_LIKE}
 _WORTH = 2**18
 _CPU = torch.device("cpu")
 
@@ -51,7 +53,7 @@ def gram_of(B: Tensor, wide: torch.dtype, dtype: torch.dtype) -> Tensor:
         return _forms.gram_of(B, wide, dtype)
     # Half of a symmetric product, and no converted copy of B.
     found = _empty((B.shape[1], B.shape[1]), wide)
-    _loops.gram(_array(B), room(wide), found.numpy(), *_team(B.numel() * B.shape[1]))
+    _loops.gram(_array(B), _ROOM[wide], found.numpy(), *_team(B.numel() * B.shape[1]))
     return found
 
 
@@ -67,8 +69,8 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
     dtype = _in_loops(options.dtype)
     weighted, rank = _empty(upstream.shape, dtype), _empty(inputs.u.shape, dtype)
     pull, outer = torch.empty_like(inputs.norm), torch.empty_like(inputs.gram)
-    column = outer.new_empty(0 if inputs.column is None else len(inputs.column))
-    by_numbers = _empty((2,), torch.float64)
+    column = None if inputs.column is None else outer.new_empty(len(inputs.column))
+    by_numbers = np.empty(2)
     _loops.backward(
         _array(upstream),
         *_arrays(options, inputs),
@@ -76,13 +78,13 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
         _array(rank),
         pull.numpy(),
         outer.numpy(),
-        column.numpy(),
-        by_numbers.numpy(),
+        _NONE_LIKE[outer.dtype] if column is None else column.numpy(),
+        by_numbers,
         *_team(8 * inputs.u.numel() * len(inputs.gram)),
     )
     if dtype != options.dtype:
         weighted, rank = weighted.to(options.dtype), rank.to(options.dtype)
-    return Slopes(weighted, rank, pull, outer, None if inputs.column is None else column, *by_numbers.unbind())
+    return Slopes(weighted, rank, pull, outer, column, *torch.from_numpy(by_numbers).unbind())
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
