@@ -393,7 +393,7 @@ def _gram(part, parts, B, found):
 
 @_compiled
 def norms(x, out, entry, threads):
-    """Write the norm of each row of bfloat16 ``x`` to ``out``, float32."""
+    """Write the norm of each row of ``x``, bfloat16 or float32, to ``out``, float32."""
     parts = -(-x.size // _NUMBERS)
     share(_norms, (parts, x, out), parts, entry, threads)
 

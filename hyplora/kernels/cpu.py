@@ -31,7 +31,7 @@ _CPU = torch.device("cpu")
 
 def norms(x: Tensor) -> Tensor:
     """Return ‖x‖ (N,) of x (N, d)."""
-    if x.dtype != torch.bfloat16 or not x.is_contiguous():
+    if x.dtype not in (torch.bfloat16, torch.float32) or not x.is_contiguous():
         return _forms.norms(x)
     found = _empty((len(x),))
     _loops.norms(_array(x), found.numpy(), *_team(x.numel()))

@@ -105,8 +105,9 @@ def test_gram_of_bfloat16(k: int, r: int) -> None:
     assert cpu.gram_of(B, torch.float32, torch.bfloat16).isnan().any(0).all()
 
 
-def test_norms_of_bfloat16() -> None:
-    x = torch.randn(7, 1003).bfloat16()
+@pytest.mark.parametrize("dtype", NARROW)
+def test_norms(dtype: torch.dtype) -> None:
+    x = torch.randn(7, 1003).to(dtype)
     x[1] = 0.0
     x[2, 5] = math.nan
     x[3, 7] = math.inf
