@@ -39,8 +39,8 @@ __all__ = [
     "wide_dtype",
 ]
 
-# Where B h = 0 the gate is its limit, s e^μ, and that can overflow. μ stops at this, far enough from the end of the
-# range for the gate's square, and for g h in the dtype of the products. Where B h ≠ 0, g is what it is.
+# Where B h = 0 the gate is its limit, s e^μ, and that can overflow. μ + log(1 + s ‖h‖) stops at this, far enough from
+# the end of the range for the gate's square, and for g h in the dtype of the products. Where B h ≠ 0, g is what it is.
 _LARGEST_MU = {torch.float64: 345.0, torch.float32: 69.0, torch.bfloat16: 40.0, torch.float16: 9.0}
 
 
@@ -275,13 +275,11 @@ def _weighted(options: Options, found: Gated, size: Tensor | None) -> Tensor:
 
 def _stopped(mu: Tensor, hidden: Tensor, s: Tensor, dtype: torch.dtype) -> Tensor:
     most = largest_mu(dtype, mu.dtype)
-    if dtype == torch.float16:
-        return torch.minimum(mu, most - torch.log1p(s * torch.linalg.vector_norm(hidden, dim=-1)))
-    return mu.clamp(max=most)
+    return torch.minimum(mu, most - torch.log1p(s * torch.linalg.vector_norm(hidden, dim=-1)))
 
 
 def largest_mu(dtype: torch.dtype, wide: torch.dtype) -> float:
-    """Return where μ stops if B h = 0; with float16, what log(1 + s ‖h‖) is yet to be taken from."""
+    """Return where μ + log(1 + s ‖h‖) stops if B h = 0."""
     return _LARGEST_MU[dtype] if wide == torch.float64 else min(_LARGEST_MU[dtype], 40.0)
 
 

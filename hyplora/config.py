@@ -138,8 +138,7 @@ class HypLoraConfig(LoraConfig):  # type: ignore[misc]
     ``lora_alpha``: with c = √d raise ``lora_alpha``, or the learning rate. With c = 1 the first steps can be so large,
     where hidden states are long, that an ordinary learning rate ends above the loss that it started from.
 
-    Another PEFT method wrapped around layers that have HypLoRA adapters is not supported: PEFT allows it for some
-    (LoHa, IA³) and gives the inner adapter no say. Merging such a stack stops half-way, its outer part already merged.
+    Another PEFT method that changes layers is refused on a model with HypLoRA adapters, before anything changes.
     """
 
     form: str = field(default="space", metadata={"help": "The map: 'space', 'time' or 'simplified'."})

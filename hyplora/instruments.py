@@ -105,6 +105,10 @@ def _inputs(batch: Any) -> dict[str, Any]:
     if ids is not None and not (isinstance(ids, Tensor) and ids.ndim == 2):
         what = f"a tensor {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
         raise HypLoraError(f"gains takes input_ids as a tensor (batch, length), not {what}")
+    if isinstance(ids, Tensor) and ids.is_floating_point():
+        raise HypLoraError(f"gains takes input_ids as whole numbers, not {ids.dtype}")
+    if not inputs:
+        raise HypLoraError("gains takes the inputs of a model by name, or input_ids; the batch is empty")
     return inputs
 
 

@@ -157,7 +157,9 @@ class HypLoraLinear(nn.Module, LoraLayer):  # type: ignore[misc]
         dropout = self.lora_dropout[adapter_name]
         if type(dropout) is not nn.Identity:
             x = dropout(x)
-        return hyperbolic_delta(x, **self._map(adapter_name), scaling=self.scaling[adapter_name], onto=onto)
+        # PEFT makes it a tensor where a model is to be ready for hot-swapping.
+        scaling = float(self.scaling[adapter_name])
+        return hyperbolic_delta(x, **self._map(adapter_name), scaling=scaling, onto=onto)
 
     def gain(self, x: Tensor, adapter_name: str) -> Tensor:
         """Return the gate of an adapter for the inputs x (..., d), which no dropout has touched: (...)."""

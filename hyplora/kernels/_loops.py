@@ -66,20 +66,20 @@ def _parts(count, least):
 
 
 @_compiled
-def forward(form, u, norm, column, gram, K, c, scaling, size, most, half, weighted, entry, threads):
+def forward(form, u, norm, column, gram, K, c, scaling, size, most, weighted, entry, threads):
     """Write scaling · size · g h of every token to ``weighted`` (N, r) or (N, r + 1).
 
     ``u`` (N, r) and ``weighted`` are float32 or bfloat16, ``norm`` (N,) and ``column`` (r,) float32, the last empty but
-    in the form ``time``. Where p = 0, e^μ stops at ``most``; with ``half``, at most / (1 + s ‖h‖).
+    in the form ``time``. Where p = 0, e^μ stops at most / (1 + s ‖h‖).
     """
     parts = _parts(u.shape[0], _TOKENS)
-    given = (parts, form, u, norm, column, gram, K, c, scaling, size, most, half, weighted)
+    given = (parts, form, u, norm, column, gram, K, c, scaling, size, most, weighted)
     share(_forward, given, parts, entry, threads)
 
 
 # Contracting a product and a sum into one rounding lets the loops over the rank run at full speed.
 @_inner(fastmath={"contract"})
-def _forward(part, parts, form, u, norm, column, gram, K, c, scaling, size, most, half, weighted):
+def _forward(part, parts, form, u, norm, column, gram, K, c, scaling, size, most, weighted):
     # Threads that count references to one array, as calls with it do, wait for each other, token by token.
     column = column.copy()
     time = int(form == TIME)
@@ -101,7 +101,7 @@ def _forward(part, parts, form, u, norm, column, gram, K, c, scaling, size, most
         else:
             lift = _lift(form, theta, grown, R)
             if square == 0.0:
-                g = s * _stopped(lift, most, half, s, h)
+                g = s * _stopped(lift, most, s, h)
             else:
                 psi, _ = _arsinh(lift, _log_lift(form, theta, R), square)
                 g = s * psi / math.sqrt(square)
@@ -111,7 +111,7 @@ def _forward(part, parts, form, u, norm, column, gram, K, c, scaling, size, most
 
 
 @_compiled
-def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most,
              weighted, rank, pull, outer, by_column, by_numbers, entry, threads):  # fmt: skip
     """Write what :class:`hyplora._forms.Slopes` has.
 
@@ -123,7 +123,7 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
     outers = np.empty((parts, *outer.shape), outer.dtype)
     columns = np.empty((parts, by_column.shape[0]), by_column.dtype)
     numbers = np.empty((parts, 2))
-    given = (parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+    given = (parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most,
              weighted, rank, pull, outers, columns, numbers)  # fmt: skip
     share(_backward, given, parts, entry, threads)
     outer[:] = 0.0
@@ -136,7 +136,7 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most, h
 
 
 @_inner(fastmath={"contract"})
-def _backward(part, parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most, half,
+def _backward(part, parts, upstream, form, u, norm, column, gram, K, c, scaling, size, most,
               weighted, rank, pull, outers, columns, numbers):  # fmt: skip
     outer = outers[part]
     by_column = columns[part]
@@ -183,7 +183,7 @@ def _backward(part, parts, upstream, form, u, norm, column, gram, K, c, scaling,
             if square == 0.0:
                 psi = 0.0
                 v = 1 / 3
-                g = s * _stopped(lift, most, half, s, h)
+                g = s * _stopped(lift, most, s, h)
             else:
                 psi, coth = _arsinh(lift, _log_lift(form, theta, R), square)
                 v = _xcothx(psi, coth)
@@ -262,13 +262,12 @@ def _dot(a, b):
 
 
 @_part
-def _stopped(lift, most, half, s, h):
+def _stopped(lift, most, s, h):
     """Return e^μ where p = 0."""
-    if half:
-        total = 0.0
-        for i in range(h.shape[0]):
-            total += h[i] * h[i]
-        most /= 1.0 + s * math.sqrt(total)
+    total = 0.0
+    for i in range(h.shape[0]):
+        total += np.float64(h[i]) * np.float64(h[i])
+    most /= 1.0 + s * math.sqrt(total)
     return most if lift > most else lift
 
 

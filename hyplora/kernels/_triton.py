@@ -40,7 +40,7 @@ def weigh(weighted, u, norm, column, gram, K_tensor, c_tensor, size, tokens,
     s, R = _numbers(K_tensor, K_start, K_KIND, c_tensor, c_start, c_KIND)
     row = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     h, square, _product, length, theta, grown = _hidden(u, norm, column, gram, row, tokens, R, FORM, RANK, PAD, BLOCK)
-    g, _psi, _v, _f = _gain(square, length, theta, grown, s, R, most, FORM, HALF)
+    g, _psi, _v, _f = _gain(square, length, theta, grown, s, R, most, FORM)
     factor = scaling * g
     if HALF:
         factor *= tl.load(size)
@@ -63,7 +63,7 @@ def slopes(weighted, rank, pull, part, hidden, by_point, by_numbers,
     row = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = row < tokens
     h, square, product, length, theta, grown = _hidden(u, norm, column, gram, row, tokens, R, FORM, RANK, PAD, BLOCK)
-    g, psi, v, f = _gain(square, length, theta, grown, s, R, most, FORM, HALF)
+    g, psi, v, f = _gain(square, length, theta, grown, s, R, most, FORM)
     wide = h.dtype
     scaled = scaling * g
     up = _read(upstream, row, tokens, RANK, 0, FORM, PAD).to(wide)
@@ -202,7 +202,7 @@ def _hidden(u, norm, column, gram, row, tokens, R,
 
 
 @triton.jit
-def _gain(square, length, theta, grown, s, R, most, FORM: tl.constexpr, HALF: tl.constexpr):
+def _gain(square, length, theta, grown, s, R, most, FORM: tl.constexpr):
     """Return g, ψ and (ψ coth ψ - 1) / ψ², and in the form ``simplified`` f, of which the others have none."""
     if FORM == SIMPLIFIED:
         c = R / s
@@ -221,8 +221,7 @@ def _gain(square, length, theta, grown, s, R, most, FORM: tl.constexpr, HALF: tl
     rho = tl.where(far, tl.exp(tl.where(sigma > 30.0, 30.0, sigma)), lift * p)
     psi = tl.where(far & (sigma > 20.0), sigma + _LN2, _arsinh(rho))
     v = _xcothx(psi, tl.sqrt(1.0 + 1.0 / (rho * rho)))
-    if HALF:
-        most = most / (1.0 + s * length)
+    most = most / (1.0 + s * length)
     limit = tl.where(far | (lift > most), most, lift)
     return s * tl.where(square == 0.0, limit, psi / p), psi, v, psi
 

@@ -124,7 +124,6 @@ def _arrays(options: Options, inputs: Inputs) -> tuple[Any, ...]:
         options.scaling,
         1.0 if size is None else size.item(),
         _MOST[options.dtype],
-        options.dtype == torch.float16,
     )
 
 

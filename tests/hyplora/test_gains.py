@@ -129,6 +129,12 @@ def test_batches_that_are_none(batch: Any, what: str) -> None:
         hyplora.gains(tiny.adapted(), batch)
 
 
+@pytest.mark.parametrize(("batch", "line"), [(torch.ones(2, 3), "whole numbers, not torch.float32"), ({}, "is empty")])
+def test_batch_that_is_no_input(batch: Any, line: str) -> None:
+    with pytest.raises(HypLoraError, match=f"^gains takes .*{line}$"):
+        hyplora.gains(tiny.adapted(), batch)
+
+
 def test_encoder_and_decoder() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)

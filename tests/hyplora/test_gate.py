@@ -281,6 +281,19 @@ def test_start_of_training_out_of_range(form: str, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("norm", [1e8, 1e12, 1e18])
+def test_start_of_training_at_any_length(form: str, dtype: torch.dtype, norm: float) -> None:
+    # A x is as long as x: the gate has to leave room for it.
+    A, B = factors(form)
+    inputs = leaves(tokens([norm]), A, torch.zeros_like(B), dtype=dtype)
+    found = hyperbolic_delta(*inputs, 0.5, form=form, norm_scale=5.0)
+    assert torch.equal(found, torch.zeros_like(found))
+    by = gradients(found, inputs)
+    assert all(bool(each.isfinite().all()) for each in by)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_derivative_at_zero(form: str) -> None:
     A, B = factors(form)
     K, c = 0.5, 3.0

@@ -255,6 +255,8 @@ class TestSeveralAdapters:
             assert torch.equal(layer(x), whole)
             layer.set_scale("default", 2)
             torch.testing.assert_close(layer(x) - base, (whole - base) * 2)
+            layer.set_scale("default", torch.tensor(2.0))
+            torch.testing.assert_close(layer(x) - base, (whole - base) * 2)
             layer.unscale_layer()
             torch.testing.assert_close(layer(x), whole)
 
