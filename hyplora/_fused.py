@@ -56,7 +56,9 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError("HypLoRA's map can be differentiated once; it was asked for with create_graph=True")
         x, A, B, K, c, u, norm, gram = ctx.saved_tensors
-        options, engine, wanted = ctx.options, ctx.engine, ctx.needs_input_grad
+        options, wanted = ctx.options, ctx.needs_input_grad
+        # Forward may have been eager and this not.
+        engine = _forms if torch.compiler.is_compiling() else ctx.engine
         dtype, form = options.dtype, options.form
         by_x = by_A = by_B = by_K = by_c = None
         by_onto = upstream if wanted[5] else None
@@ -107,8 +109,8 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
     """Return the module that does the work on the tokens' own numbers."""
     if torch.compiler.is_compiling() or dtype == torch.float64:
         return _forms
-    # Others, such as fake tensors, have no memory that a kernel could read.
-    if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN:
+    # Others, such as fake tensors, have no memory that a kernel could read; that of lazily negated ones has other numbers.
+    if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN or x.is_neg() or B.is_neg():
         return _forms
     if x.device.type == "cpu":
         return _loops()
@@ -163,7 +165,8 @@ def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor
 def _by_x(engine: Any, rank: Tensor, A: Tensor, tokens: Tensor, pull: Tensor) -> Tensor:
     if rank.device.type == "cpu" and rank.dtype == torch.float32:
         # MKL adds to what is there as it writes, which saves reading it once more.
-        return torch.mul(tokens, pull.to(rank.dtype).unsqueeze(-1)).addmm_(rank, A)
+        by_x = torch.mul(tokens, pull.to(rank.dtype).unsqueeze(-1))
+        return torch.addmm(by_x, rank, A, out=by_x)  # unlike addmm_, known to PyTorch's counter of operations
     by_x = rank @ A
     engine.add_multiples(by_x, tokens, pull)
     return by_x

@@ -34,7 +34,8 @@ _UPPER = np.uint32(0xFFFF0000)
 _ROWS = 256  # of B at a time, whose columns a core's first cache holds
 _TOKENS = 32  # of a part, at least
 _NUMBERS = 2**17  # of a part of tokens, at least
-_PARTS = 64  # at most, where each has a sum
+_PARTS = 64  # at most
+_SUMS = 2**18  # numbers at most, in the sums of all parts
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -60,9 +61,9 @@ def _bounds(part, parts, count):
 
 
 @_part
-def _parts(count, least):
-    """Return how many parts there are, at most."""
-    return min(_PARTS, -(-count // least))
+def _parts(count, least, width):
+    """Return how many parts there are, at least so much each, where each has a sum (width, width)."""
+    return min(_PARTS, -(-count // least), max(1, _SUMS // (width * width)))
 
 
 @_compiled
@@ -72,7 +73,7 @@ def forward(form, u, norm, column, gram, K, c, scaling, size, most, weighted, en
     ``u`` (N, r) and ``weighted`` are float32 or bfloat16, ``norm`` (N,) and ``column`` (r,) float32, the last empty but
     in the form ``time``. Where p = 0, e^μ stops at most / (1 + s ‖h‖).
     """
-    parts = _parts(u.shape[0], _TOKENS)
+    parts = _parts(u.shape[0], _TOKENS, 1)
     given = (parts, form, u, norm, column, gram, K, c, scaling, size, most, weighted)
     share(_forward, given, parts, entry, threads)
 
@@ -119,7 +120,7 @@ def backward(upstream, form, u, norm, column, gram, K, c, scaling, size, most,
     ``gram`` and ``column``; ``by_numbers`` takes the derivatives by log K and log c, float64. The other
     parameters are those of :func:`forward`.
     """
-    parts = _parts(u.shape[0], _TOKENS)
+    parts = _parts(u.shape[0], _TOKENS, max(1, gram.shape[0]))
     outers = np.empty((parts, *outer.shape), outer.dtype)
     columns = np.empty((parts, by_column.shape[0]), by_column.dtype)
     numbers = np.empty((parts, 2))
@@ -339,7 +340,7 @@ def _over_sinhc(z, grown):
 @_compiled
 def gram(B, room, found, entry, threads):
     """Write BᵀB of ``B`` (k, r) to ``found`` (r, r), the sums in the dtype of that, the diagonal times 1 + ``room``."""
-    parts = _parts(B.shape[0], 4 * _ROWS)
+    parts = _parts(B.shape[0], 4 * _ROWS, max(1, B.shape[1]))
     sums = np.empty((parts, *found.shape), found.dtype)
     share(_gram, (parts, B, sums), parts, entry, threads)
     found[:] = 0.0
@@ -393,7 +394,7 @@ def _gram(part, parts, B, found):
 @_compiled
 def norms(x, out, entry, threads):
     """Write the norm of each row of ``x``, bfloat16 or float32, to ``out``, float32."""
-    parts = -(-x.size // _NUMBERS)
+    parts = max(1, -(-x.size // _NUMBERS))  # also where there is nothing in a row
     share(_norms, (parts, x, out), parts, entry, threads)
 
 

@@ -4,6 +4,9 @@ Those threads wait busily between two products, on the very cores that threads o
 send on their way. They belong to the OpenMP runtime that PyTorch has loaded, whose entry point for compiled code,
 ``GOMP_parallel``, is part of its binary interface (GNU libgomp; LLVM's and Intel's runtimes have it too, on Linux).
 Where there is none, the calling thread does everything: the parts and so the results are the same.
+
+What numba keeps on disk holds the code that is made here, but is made anew only when :mod:`hyplora.kernels._loops` has
+changed: whoever changes this module removes ``__pycache__`` beside it.
 """
 # mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 

@@ -188,6 +188,40 @@ def test_tensors_without_memory_go_the_way_of_tensors() -> None:
         assert torch.autograd.grad(found.sum(), x)[0].shape == (3, 8)
 
 
+def test_tokens_without_coordinates() -> None:
+    A, B = torch.randn(3, 1), torch.randn(5, 4)
+    x = torch.empty(70, 0)
+    assert not cpu.norms(x).any()
+    expected = hyperbolic_delta(x.double(), A.double(), B.double(), 0.5, form="time")
+    torch.testing.assert_close(hyperbolic_delta(x, A, B, 0.5, form="time").double(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_tokens_that_are_negated_lazily() -> None:
+    x, A, B = torch.randn(3, 8), torch.randn(2, 8), torch.randn(6, 2)
+    found = hyperbolic_delta(torch._neg_view(x), A, B, 0.5)
+    torch.testing.assert_close(found, hyperbolic_delta(-x, A, B, 0.5), rtol=1e-5, atol=1e-7)
+
+
+def test_backward_may_be_compiled_where_forward_was_not() -> None:
+    inputs = [torch.randn(*shape, requires_grad=True) for shape in ((4, 8), (2, 8), (6, 2))]
+    expected = torch.autograd.grad(hyperbolic_delta(*inputs, 0.5).sum(), inputs)
+    found = hyperbolic_delta(*inputs, 0.5).sum()
+    with torch._dynamo.compiled_autograd._enable(torch.compile(backend="aot_eager", fullgraph=True)):
+        found.backward()
+    for one, other in zip(inputs, expected, strict=True):
+        torch.testing.assert_close(one.grad, other, rtol=1e-5, atol=1e-6)
+
+
+def test_products_are_counted() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x, A, B = torch.randn(10, 64, requires_grad=True), torch.randn(4, 64), torch.randn(32, 4)
+    found = hyperbolic_delta(x, A, B, 0.5).sum()
+    with FlopCounterMode(display=False) as counter:
+        found.backward()
+    assert counter.get_total_flops() == 2 * 10 * 4 * (64 + 32)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_learned_number_is_its_exponential(dtype: torch.dtype) -> None:
     x, A, B = (torch.randn(*shape, dtype=dtype) for shape in ((5, 8), (2, 8), (6, 2)))

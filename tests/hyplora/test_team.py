@@ -107,3 +107,10 @@ def test_sums_of_the_parts_are_those_of_the_tokens() -> None:
     B = torch.randn(2 * 4 * _loops._ROWS + 33, 5, dtype=torch.float32)
     expected = (B.double().mT @ B.double()).numpy()
     np.testing.assert_allclose(cpu.gram_of(B, torch.float64, torch.float32).numpy(), expected, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("r", [1, 8, 64, 512, 4096])
+def test_sums_take_a_bounded_place(r: int) -> None:
+    parts = _loops._parts(10**6, 1, r)
+    assert 1 <= parts <= 64
+    assert parts == 1 or parts * r * r <= 2**18
