@@ -109,7 +109,8 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
     """Return the module that does the work on the tokens' own numbers."""
     if torch.compiler.is_compiling() or dtype == torch.float64:
         return _forms
-    # Others, such as fake tensors, have no memory that a kernel could read; that of lazily negated ones has other numbers.
+    # Others, such as fake tensors, have no memory that a kernel could read; that of what is negated lazily has not its
+    # numbers.
     if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN or x.is_neg() or B.is_neg():
         return _forms
     if x.device.type == "cpu":
