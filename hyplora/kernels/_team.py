@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from operator import attrgetter
 
 import torch
 from llvmlite import ir
@@ -54,12 +55,12 @@ def share(context, kernel, arguments, parts, entry, threads):
 
     def generate(context, builder, signature, values):
         _, given, count, address, most = values
-        found = kernel.dispatcher.get_compile_result(own)
-        context.add_linking_libs([found.library])
+        library, description = attrgetter("library", "fndesc")(kernel.dispatcher.get_compile_result(own))
+        context.add_linking_libs([library])
         held = cgutils.alloca_once(builder, ir.LiteralStructType([_WHOLE, _WHOLE, _WHOLE, given.type]))
         for place, value in ((_NEXT, _ZERO), (_COUNT, count), (_FAILED, _ZERO), (_GIVEN, given)):
             builder.store(value, cgutils.gep_inbounds(builder, held, 0, place))
-        body = _body(context, builder.module, held.type, arguments, found.fndesc, own.args)
+        body = _body(context, builder.module, held.type, arguments, description, own.args)
         raw = builder.bitcast(held, _ADDRESS)
         alone = builder.or_(
             builder.icmp_signed("<", most, ir.Constant(most.type, 2)), builder.icmp_signed("==", address, _ZERO)
