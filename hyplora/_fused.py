@@ -114,7 +114,7 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
     if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN or x.is_neg() or B.is_neg():
         return _forms
     if x.device.type == "cpu":
-        return _loops()
+        return _cpu()
     from hyplora.kernels import gpu
 
     return gpu if x.is_cuda and gpu.available() else _forms
@@ -124,7 +124,7 @@ _PLAIN = (Tensor, nn.Parameter)
 
 
 @cache
-def _loops() -> Any:
+def _cpu() -> Any:
     from hyplora.kernels import cpu  # which loads numba
 
     return cpu
