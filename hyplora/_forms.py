@@ -28,6 +28,7 @@ __all__ = [
     "Options",
     "Slopes",
     "add_multiples",
+    "by_x",
     "gated",
     "gram_of",
     "largest_mu",
@@ -162,6 +163,13 @@ def norms(x: Tensor) -> Tensor:
         return torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
     # On a CPU that call would first copy all of x.
     return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in x.split(_rows(x))])
+
+
+def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
+    """Return rank @ A + pull · x (N, d), for rank (N, r) and A (r, d) in one dtype, which is that of the result."""
+    found = rank @ A
+    add_multiples(found, x, pull)
+    return found
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:

@@ -72,7 +72,7 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
             if wanted[1]:
                 by_A = _in(A.dtype, _by_A(slope.rank, slope.column, _in(dtype, tokens)))
             if wanted[0]:
-                by_x = _by_x(engine, slope.rank, _in(dtype, _space(A, form)), tokens, slope.pull)
+                by_x = engine.by_x(slope.rank, _in(dtype, _space(A, form)), tokens, slope.pull)
                 by_x = _like_rows(_in(ctx.x_dtype, by_x), x)
             if wanted[3]:
                 by_K = _by_number(slope.log_curvature, K, options.K_start)
@@ -161,16 +161,6 @@ def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor
     """Return the derivative by the tensor of which :func:`hyplora._forms.value_of` makes the number."""
     slope = log_slope / tensor.to(log_slope) if start is None else log_slope
     return slope.to(tensor).view(tensor.shape)
-
-
-def _by_x(engine: Any, rank: Tensor, A: Tensor, tokens: Tensor, pull: Tensor) -> Tensor:
-    if rank.device.type == "cpu" and rank.dtype == torch.float32:
-        # MKL adds to what is there as it writes, which saves reading it once more.
-        by_x = torch.mul(tokens, pull.to(rank.dtype).unsqueeze(-1))
-        return torch.addmm(by_x, rank, A, out=by_x)  # unlike addmm_, known to PyTorch's counter of operations
-    by_x = rank @ A
-    engine.add_multiples(by_x, tokens, pull)
-    return by_x
 
 
 def _by_A(rank: Tensor, column: Tensor | None, tokens: Tensor) -> Tensor:

@@ -22,8 +22,9 @@ from numba.extending import overload
 from numba.extending import register_jitable as _part
 
 from hyplora.kernels._team import share
+from hyplora.kernels._tile import COLUMNS, ROWS, write_tile
 
-__all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "norms"]
+__all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "multiply_and_add", "norms"]
 
 SPACE, TIME, SIMPLIFIED = range(3)
 
@@ -36,6 +37,7 @@ _TOKENS = 32  # of a part, at least
 _NUMBERS = 2**17  # of a part of tokens, at least
 _PARTS = 64  # at most
 _SUMS = 2**18  # numbers at most, in the sums of all parts
+_BLOCK = (256, 512)  # tokens and columns of a block of a product, at least: with the pairs it needs, half a second cache
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -425,6 +427,38 @@ def _add_multiples(part, parts, to, x, numbers):
             low = _lower(to[n, i]) + number * _lower(x[n, i])
             high = _upper(to[n, i]) + number * _upper(x[n, i])
             to[n, i] = (_to_nearest(low) >> np.uint32(16)) | (_to_nearest(high) & _UPPER)
+
+
+@_compiled
+def multiply_and_add(to, rank, A, x, numbers, entry, threads):
+    """Write rank @ A + numbers · x to ``to`` (N, d), in one pass; all but ``numbers`` (N,) bits of bfloat16.
+
+    ``rank`` (N, r) has an even r, N is at least ``ROWS``, d at least ``COLUMNS``.
+    """
+    across = max(1, x.shape[1] // _BLOCK[1])
+    parts = across * max(1, x.shape[0] // _BLOCK[0])
+    share(_multiply_and_add, (parts, across, to, rank, A, x, numbers), parts, entry, threads)
+
+
+@_inner()
+def _multiply_and_add(part, parts, across, to, rank, A, x, numbers):
+    begin, end = _bounds(part // across, parts // across, x.shape[0])
+    first, last = _bounds(part % across, across, x.shape[1])
+    # A row's length is no power of two, see below.
+    pairs = np.empty((A.shape[0] // 2, last - first + 16), np.uint32)
+    for i in range(pairs.shape[0]):
+        _pair(A[2 * i, first:last], A[2 * i + 1, first:last], pairs[i])
+    for n in range(begin, end, ROWS):
+        for j in range(first, last, COLUMNS):
+            # The last tile of a row, or the last row of tiles, does some of the one before again.
+            column = min(j, last - COLUMNS)
+            write_tile(to, rank, pairs, x, numbers, min(n, end - ROWS), column, column - first)
+
+
+@_part
+def _pair(lower, upper, pairs):
+    for j in range(lower.shape[0]):
+        pairs[j] = np.uint32(lower[j]) | np.uint32(np.uint32(upper[j]) << np.uint32(16))
 
 
 @_part

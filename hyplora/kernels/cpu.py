@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hyplora import _forms
 from hyplora._forms import Inputs, Options, Slopes, largest_mu, room
-from hyplora.kernels import _loops
+from hyplora.kernels import _loops, _tile
 from hyplora.kernels._team import team
 
-__all__ = ["add_multiples", "gram_of", "norms", "slopes", "weigh"]
+__all__ = ["add_multiples", "by_x", "gram_of", "norms", "slopes", "weigh"]
 
 _FORM = {"space": _loops.SPACE, "time": _loops.TIME, "simplified": _loops.SIMPLIFIED}
 _MOST = {
@@ -35,6 +35,23 @@ def norms(x: Tensor) -> Tensor:
         return _forms.norms(x)
     found = _empty((len(x),))
     _loops.norms(_array(x), found.numpy(), *_team(x.numel()))
+    return found
+
+
+def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
+    """See :func:`hyplora._forms.by_x`."""
+    if rank.dtype == torch.float32:
+        # MKL adds to what is there as it writes, which saves reading it once more.
+        found = torch.mul(x, pull.to(rank.dtype).unsqueeze(-1))
+        return torch.addmm(found, rank, A, out=found)  # unlike addmm_, known to PyTorch's counter of operations
+    if rank.dtype == x.dtype == torch.bfloat16 and _has_tiles(rank, x):
+        found = _empty(x.shape, torch.bfloat16)
+        _loops.multiply_and_add(
+            *(_array(each) for each in (found, rank, A, x)), pull.numpy(), *_team(x.numel() * rank.shape[1])
+        )
+        return found
+    found = rank @ A
+    add_multiples(found, x, pull)
     return found
 
 
@@ -135,6 +152,18 @@ def _value(tensor: Tensor | None, start: float | None) -> float:
     if start is None:
         return value
     return start * (math.inf if value > 709.0 else math.exp(value))
+
+
+def _has_tiles(rank: Tensor, x: Tensor) -> bool:
+    """Return whether there are tiles of rank (N, r) times a factor, and of x (N, d)."""
+    return bool(
+        x.shape[0] >= _tile.ROWS
+        and x.shape[1] >= _tile.COLUMNS
+        and rank.shape[1] % 2 == 0
+        and rank.shape[1] > 0
+        and x.is_contiguous()
+        and _tile.available()
+    )
 
 
 def _has_pairs(x: Tensor) -> bool:

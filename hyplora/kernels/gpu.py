@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hyplora._forms import Inputs, Options, Slopes, gram_of, largest_mu, norms
 
-__all__ = ["add_multiples", "available", "gram_of", "norms", "slopes", "weigh"]
+__all__ = ["add_multiples", "available", "by_x", "gram_of", "norms", "slopes", "weigh"]
 
 _BLOCK = 16  # tokens of a program; few, so that a batch of some thousand keeps a whole GPU busy
 _COLUMNS = 2048
@@ -29,6 +29,13 @@ def available() -> bool:
 def interpreted() -> bool:
     """Return whether Triton runs in its interpreter, on CPU tensors."""
     return os.environ.get("TRITON_INTERPRET", "").lower() in {"1", "true", "yes", "on", "y"}  # as Triton reads it
+
+
+def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
+    """See :func:`hyplora._forms.by_x`."""
+    found = rank @ A
+    add_multiples(found, x, pull)
+    return found
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
