@@ -37,7 +37,10 @@ _TOKENS = 32  # of a part, at least
 _NUMBERS = 2**17  # of a part of tokens, at least
 _PARTS = 64  # at most
 _SUMS = 2**18  # numbers at most, in the sums of all parts
-_BLOCK = (256, 512)  # tokens and columns of a block of a product, at least: with the pairs it needs, half a second cache
+_BLOCK = (
+    256,
+    512,
+)  # tokens and columns of a block of a product, at least: with the pairs it needs, half a second cache
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:

@@ -56,8 +56,11 @@ def write_tile(context, to, rank, pairs, x, numbers, n, j, k):
     """
 
     def generate(context, builder, signature, values):
-        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, values[:5])]
-        to, rank, pairs, x, numbers = zip(signature.args, arrays, strict=False)
+        kinds = signature.args[:5]
+        to, rank, pairs, x, numbers = (
+            (kind, context.make_array(kind)(context, builder, value))
+            for kind, value in zip(kinds, values[:5], strict=True)
+        )
         n, j, k = values[5:]
 
         def place(array, kind, *indices):
@@ -74,11 +77,11 @@ def write_tile(context, to, rank, pairs, x, numbers, n, j, k):
 
         rows = [after(n, row) for row in range(ROWS)]
         vectors = range(_VECTORS)
-        sums = [[cgutils.alloca_once_value(builder, ir.Constant(_NUMBERS, [0.0] * _LANES)) for _ in vectors] for _ in rows]
+        sums = [
+            [cgutils.alloca_once_value(builder, ir.Constant(_NUMBERS, [0.0] * _LANES)) for _ in vectors] for _ in rows
+        ]
         with cgutils.for_range(builder, builder.extract_value(pairs[1].shape, 0), intp=n.type) as loop:
-            own = [
-                builder.load(place(pairs, _PAIRS, loop.index, after(k, _LANES * each)), align=4) for each in vectors
-            ]
+            own = [builder.load(place(pairs, _PAIRS, loop.index, after(k, _LANES * each)), align=4) for each in vectors]
             first = builder.shl(loop.index, ir.Constant(n.type, 1))
             for row, held in zip(rows, sums, strict=True):
                 pair = everywhere(builder.load(place(rank, _WHOLE, row, first), align=2), _PAIRS)

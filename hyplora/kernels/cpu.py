@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from hyplora import _forms
 from hyplora._forms import Inputs, Options, Slopes, largest_mu, room
@@ -155,14 +156,16 @@ def _value(tensor: Tensor | None, start: float | None) -> float:
 
 
 def _has_tiles(rank: Tensor, x: Tensor) -> bool:
-    """Return whether there are tiles of rank (N, r) times a factor, and of x (N, d)."""
+    """Return whether a product of rank (N, r), plus multiples of x (N, d), can be made tile by tile."""
+    tokens, width = x.shape
     return bool(
-        x.shape[0] >= _tile.ROWS
-        and x.shape[1] >= _tile.COLUMNS
+        tokens >= _tile.ROWS
+        and width >= _tile.COLUMNS
         and rank.shape[1] % 2 == 0
-        and rank.shape[1] > 0
         and x.is_contiguous()
         and _tile.available()
+        # Who counts operations, or watches them, is to see the product.
+        and _get_current_dispatch_mode() is None
     )
 
 

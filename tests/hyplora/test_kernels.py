@@ -212,10 +212,12 @@ def test_backward_may_be_compiled_where_forward_was_not() -> None:
         torch.testing.assert_close(one.grad, other, rtol=1e-5, atol=1e-6)
 
 
-def test_products_are_counted() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_products_are_counted(dtype: torch.dtype) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    x, A, B = torch.randn(10, 64, requires_grad=True), torch.randn(4, 64), torch.randn(32, 4)
+    x, A, B = (torch.randn(*shape, dtype=dtype) for shape in ((10, 64), (4, 64), (32, 4)))
+    x.requires_grad_()
     found = hyperbolic_delta(x, A, B, 0.5).sum()
     with FlopCounterMode(display=False) as counter:
         found.backward()

@@ -91,6 +91,7 @@ def test_results_are_the_same_whoever_does_it(form: str, dtype: torch.dtype, mon
         to = x.flip(0)
         cpu.add_multiples(to, x, inputs.norm)
         several = [cpu.weigh(options, inputs), cpu.norms(x), to, cpu.gram_of(B, inputs.gram.dtype, dtype)]
+        several.append(cpu.by_x(inputs.u.bfloat16(), B[:2000].mT.bfloat16(), x, inputs.norm))
         return [*several, *(each for each in slopes if each is not None)]
 
     results = []
