@@ -43,12 +43,14 @@ def test_kept_is_counted_right() -> None:
     assert found[TEXTBOOK].kept > 2 * x
 
 
-def test_more_tokens_are_measured_on_the_first_layer() -> None:
+def test_more_tokens_are_measured_without_the_base() -> None:
     plan = Plan(((64, 48), (48, 64)), (10,), (20, 30), ("float32",), rank=4, share=0.0, most=1, steps=2)
     report = bench_adapter.measure(plan, quiet=True)
     more = [each for each in report.measurements if each.tokens > 10]
-    assert {(each.layer, each.tokens) for each in more} == {("64 → 48", 20), ("64 → 48", 30)}
-    assert {each.contender for each in more} == {LORA, "HypLoRA"}
+    layers = {(layer, tokens) for layer in ("64 → 48", "48 → 64") for tokens in (20, 30)}
+    assert {(each.layer, each.tokens) for each in more} == layers
+    assert {each.contender for each in more} == {LORA, *FORMS, TEXTBOOK}
+    assert not any(each.base for each in more)
     assert all(len({len(row) for row in table.rows}) == 1 for table in bench_adapter.tables_of(report))
 
 
