@@ -82,7 +82,7 @@ class Plan:
     device: str = "cpu"
     compile: bool = False
     steps: int = 1
-    share: float = 0.55
+    share: float = 0.5
     most: int = 40
 
 

@@ -447,7 +447,7 @@ def multiply_and_add(to, rank, A, x, numbers, entry, threads):
 def _multiply_and_add(part, parts, across, to, rank, A, x, numbers):
     begin, end = _bounds(part // across, parts // across, x.shape[0])
     first, last = _bounds(part % across, across, x.shape[1])
-    # A row's length is no power of two, see below.
+    # A row's length is no power of two, as in `_gram`.
     pairs = np.empty((A.shape[0] // 2, last - first + 16), np.uint32)
     for i in range(pairs.shape[0]):
         _pair(A[2 * i, first:last], A[2 * i + 1, first:last], pairs[i])
