@@ -15,6 +15,7 @@ the rank's, (N,) one number per token.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -165,13 +166,6 @@ def norms(x: Tensor) -> Tensor:
     return torch.cat([torch.linalg.vector_norm(chunk.float(), dim=-1) for chunk in x.split(_rows(x))])
 
 
-def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
-    """Return rank @ A + pull · x (N, d), for rank (N, r) and A (r, d) in one dtype, which is that of the result."""
-    found = rank @ A
-    add_multiples(found, x, pull)
-    return found
-
-
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
     """Add to each row of ``to`` (N, d) that of x times a number (N,), without a converted copy of all of x."""
     numbers = numbers.to(to.dtype).unsqueeze(-1)
@@ -180,6 +174,15 @@ def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
         return
     for part, chunk, some in zip(*(each.split(_rows(x)) for each in (to, x, numbers)), strict=True):
         part.addcmul_(chunk.to(to.dtype), some)
+
+
+def by_x(
+    rank: Tensor, A: Tensor, x: Tensor, pull: Tensor, *, add: Callable[[Tensor, Tensor, Tensor], None] = add_multiples
+) -> Tensor:
+    """Return rank @ A + pull · x (N, d), for rank (N, r) and A (r, d) in one dtype, which is that of the result."""
+    found = rank @ A
+    add(found, x, pull)
+    return found
 
 
 def _rows(x: Tensor) -> int:

@@ -111,7 +111,7 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
         return _forms
     # Others, such as fake tensors, have no memory that a kernel could read; that of what is negated lazily has not its
     # numbers.
-    if type(x) not in _PLAIN or type(A) not in _PLAIN or type(B) not in _PLAIN or x.is_neg() or B.is_neg():
+    if any(type(each) not in _PLAIN or each.is_neg() for each in (x, A, B)):
         return _forms
     if x.device.type == "cpu":
         return _cpu()

@@ -5,8 +5,9 @@ uint16. Sums over the rank are in the dtype of BᵀB, as there, and a token's ow
 functions of θ come from one e^2θ - 1, those of ψ from e^μ p; where e^2θ would leave its range, μ itself takes the place
 of e^μ.
 
-Each takes what :func:`hyplora.kernels._team.team` returns and shares its tokens, or rows, out in parts; how many there
-are depends on nothing but the shapes, and what is a sum is one of the parts' in their order, whoever did them.
+Each takes what :func:`hyplora.kernels._team.team` returns and shares its tokens, or rows, out in parts. Where parts
+have sums, how many there are depends on nothing but the shapes, and theirs are added in their order, whoever did them:
+results are the same for any number of threads.
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
@@ -37,10 +38,9 @@ _TOKENS = 32  # of a part, at least
 _NUMBERS = 2**17  # of a part of tokens, at least
 _PARTS = 64  # at most
 _SUMS = 2**18  # numbers at most, in the sums of all parts
-_BLOCK = (
-    256,
-    512,
-)  # tokens and columns of a block of a product, at least: with the pairs it needs, half a second cache
+# Of a block of a product, at least; the pairs it is made of stay in a core's second cache. Blocks have fewer columns
+# where there would be too few of them for all threads.
+_BLOCK_TOKENS, _BLOCK_COLUMNS, _FEW_COLUMNS = 256, 512, 128
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -438,8 +438,9 @@ def multiply_and_add(to, rank, A, x, numbers, entry, threads):
 
     ``rank`` (N, r) has an even r, N is at least ``ROWS``, d at least ``COLUMNS``.
     """
-    across = max(1, x.shape[1] // _BLOCK[1])
-    parts = across * max(1, x.shape[0] // _BLOCK[0])
+    down = max(1, x.shape[0] // _BLOCK_TOKENS)
+    across = max(x.shape[1] // _BLOCK_COLUMNS, min(x.shape[1] // _FEW_COLUMNS, 4 * threads // down), 1)
+    parts = down * across
     share(_multiply_and_add, (parts, across, to, rank, A, x, numbers), parts, entry, threads)
 
 
@@ -447,8 +448,7 @@ def multiply_and_add(to, rank, A, x, numbers, entry, threads):
 def _multiply_and_add(part, parts, across, to, rank, A, x, numbers):
     begin, end = _bounds(part // across, parts // across, x.shape[0])
     first, last = _bounds(part % across, across, x.shape[1])
-    # A row's length is no power of two, as in `_gram`.
-    pairs = np.empty((A.shape[0] // 2, last - first + 16), np.uint32)
+    pairs = np.empty((A.shape[0] // 2, last - first), np.uint32)
     for i in range(pairs.shape[0]):
         _pair(A[2 * i, first:last], A[2 * i + 1, first:last], pairs[i])
     for n in range(begin, end, ROWS):

@@ -2,8 +2,8 @@
 
 oneDNN's product ends with its writing; whatever is to be added is another pass over what it has written. The
 instruction ``vdpbf16ps``, with which oneDNN multiplies on such processors too, adds the products of two pairs of
-bfloat16 to sums in float32. Processors that multiply whole tiles (AMX) make the product so much sooner that the other
-pass is the better way.
+bfloat16 to sums in float32; like all of its kind it takes numbers below 1.2e-38 for 0. Processors that multiply whole
+tiles (AMX) make the product so much sooner that the other pass is the better way.
 
 As with :mod:`hyplora.kernels._team`, whoever changes this module removes ``__pycache__`` beside it.
 """
@@ -20,7 +20,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-__all__ = ["COLUMNS", "ROWS", "available", "write_tile"]
+__all__ = ["COLUMNS", "ROWS", "available", "suited", "write_tile"]
 
 # Sums of a tile stay in 24 of the 32 registers; four hold what is read of one factor, one what is read of the other.
 ROWS, _VECTORS, _LANES = 6, 4, 16
@@ -38,12 +38,14 @@ _TO_BFLOAT16 = ir.InlineAsm(ir.FunctionType(_HALVES, [_NUMBERS]), "vcvtneps2bf16
 
 @functools.cache
 def available() -> bool:
-    """Return whether numba compiles for a processor whose tiles these are."""
-    features = set(cpu_target.target_context.codegen().magic_tuple()[-1].split(","))
-    if "+avx512bf16" not in features or "+amx-bf16" in features:
-        return False
-    llvmlite.binding.initialize_native_asmparser()
-    return True
+    """Return whether numba compiles for a processor whose tiles these are; if not, nothing here may be compiled."""
+    return suited(cpu_target.target_context.codegen().magic_tuple()[-1])
+
+
+def suited(features: str) -> bool:
+    """Return whether tiles pay on a processor with such features, as LLVM reads them: ``+avx512bf16,-amx-bf16,…``."""
+    has = {each[1:]: each[0] == "+" for each in features.split(",") if each}  # the last of a name counts
+    return has.get("avx512bf16", False) and not has.get("amx-bf16", False)
 
 
 @intrinsic
@@ -54,6 +56,9 @@ def write_tile(context, to, rank, pairs, x, numbers, n, j, k):
     float32. ``pairs`` (r / 2, ...), uint32, has in row i and column k + m the entries of rows 2i and 2i + 1 of A in
     column j + m, the first in the lower half.
     """
+    if any((each.dtype, each.layout) != (types.uint16, "C") for each in (to, rank, x)):
+        return None  # which numba reports as arguments that do not fit
+    llvmlite.binding.initialize_native_asmparser()
 
     def generate(context, builder, signature, values):
         kinds = signature.args[:5]

@@ -51,9 +51,7 @@ def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
             *(_array(each) for each in (found, rank, A, x)), pull.numpy(), *_team(x.numel() * rank.shape[1])
         )
         return found
-    found = rank @ A
-    add_multiples(found, x, pull)
-    return found
+    return _forms.by_x(rank, A, x, pull, add=add_multiples)
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:
@@ -164,7 +162,7 @@ def _has_tiles(rank: Tensor, x: Tensor) -> bool:
         and rank.shape[1] % 2 == 0
         and x.is_contiguous()
         and _tile.available()
-        # Who counts operations, or watches them, is to see the product.
+        # What counts PyTorch's operations, FlopCounterMode for one, is to see the product.
         and _get_current_dispatch_mode() is None
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hyplora import _forms
 from hyplora._forms import Inputs, Options, Slopes, gram_of, largest_mu, norms
 
 __all__ = ["add_multiples", "available", "by_x", "gram_of", "norms", "slopes", "weigh"]
@@ -33,9 +34,7 @@ def interpreted() -> bool:
 
 def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
     """See :func:`hyplora._forms.by_x`."""
-    found = rank @ A
-    add_multiples(found, x, pull)
-    return found
+    return _forms.by_x(rank, A, x, pull, add=add_multiples)
 
 
 def add_multiples(to: Tensor, x: Tensor, numbers: Tensor) -> None:

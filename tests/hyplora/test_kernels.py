@@ -15,7 +15,7 @@ from hyplora import _forms, _fused
 from hyplora.gate import Learned, hyperbolic_delta
 from hyplora.kernels import cpu
 from tests.hyplora import test_gate
-from tests.hyplora.kernel_cases import FORMS, NARROW, agree, case
+from tests.hyplora.kernel_cases import FORMS, NARROW, agree, case, close
 
 LONGEST = {torch.float32: 2.5, torch.bfloat16: 1.8, torch.float16: 0.5}  # powers of ten; float16 ends at 65504
 
@@ -196,10 +196,18 @@ def test_tokens_without_coordinates() -> None:
     torch.testing.assert_close(hyperbolic_delta(x, A, B, 0.5, form="time").double(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_tokens_that_are_negated_lazily() -> None:
-    x, A, B = torch.randn(3, 8), torch.randn(2, 8), torch.randn(6, 2)
-    found = hyperbolic_delta(torch._neg_view(x), A, B, 0.5)
-    torch.testing.assert_close(found, hyperbolic_delta(-x, A, B, 0.5), rtol=1e-5, atol=1e-7)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("which", range(3))
+def test_what_is_negated_lazily(dtype: torch.dtype, which: int) -> None:
+    inputs = [torch.randn(*shape).to(dtype) for shape in ((8, 64), (2, 64), (6, 2))]
+    results = []
+    for negated in (torch._neg_view, torch.neg):
+        own = [each.clone().requires_grad_() for each in inputs]
+        seen = [negated(each) if place == which else each for place, each in enumerate(own)]
+        found = hyperbolic_delta(*seen, 0.5)
+        results.append([found, *torch.autograd.grad(found.float().sum(), own)])
+    for one, other in zip(*results, strict=True):
+        close(one, other, 2**-6 if dtype == torch.bfloat16 else 1e-5)
 
 
 def test_backward_may_be_compiled_where_forward_was_not() -> None:
@@ -212,16 +220,17 @@ def test_backward_may_be_compiled_where_forward_was_not() -> None:
         torch.testing.assert_close(one.grad, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_products_are_counted(dtype: torch.dtype) -> None:
+def test_products_are_counted(form: str, dtype: torch.dtype) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    x, A, B = (torch.randn(*shape, dtype=dtype) for shape in ((10, 64), (4, 64), (32, 4)))
-    x.requires_grad_()
-    found = hyperbolic_delta(x, A, B, 0.5).sum()
+    extra = int(form == "time")
+    x, A, B = (torch.randn(*shape, dtype=dtype) for shape in ((10, 64), (4, 64 + extra), (32, 4 + extra)))
+    found = hyperbolic_delta(x.requires_grad_(), A, B, 0.5, form=form).sum()
     with FlopCounterMode(display=False) as counter:
         found.backward()
-    assert counter.get_total_flops() == 2 * 10 * 4 * (64 + 32)
+    assert counter.get_total_flops() == 2 * 10 * (4 * 64 + (4 + extra) * 32)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.errors import TypingError
 from torch import Tensor
 
 from hyplora.gate import hyperbolic_delta
 from hyplora.kernels import _loops, _tile, cpu
+from hyplora.kernels._team import team
 from tests.hyplora.textbook import delta as textbook
 
-pytestmark = pytest.mark.skipif(not _tile.available(), reason="this processor has no AVX512-BF16, or has AMX")
+with_tiles = pytest.mark.skipif(not _tile.available(), reason="this processor has no AVX512-BF16, or has AMX")
 
 
 def some(tokens: int, rank: int, width: int, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -45,12 +50,14 @@ def check(rank: Tensor, A: Tensor, x: Tensor, numbers: Tensor) -> None:
 
 
 # Around what tiles and blocks begin and end at.
+@with_tiles
 @pytest.mark.parametrize("tokens", [6, 7, 12, 13, 255, 256, 511, 517])
 @pytest.mark.parametrize(("rank", "width"), [(2, 64), (4, 65), (32, 127), (32, 128), (6, 1000), (64, 1024), (2, 1601)])
 def test_products_and_sums(tokens: int, rank: int, width: int) -> None:
     check(*some(tokens, rank, width))
 
 
+@with_tiles
 @given(
     tokens=st.integers(_tile.ROWS, 700),
     half=st.integers(1, 20),
@@ -62,6 +69,7 @@ def test_products_and_sums_of_any_shape(tokens: int, half: int, width: int, seed
     check(*some(tokens, 2 * half, width, seed=seed))
 
 
+@with_tiles
 def test_whole_numbers_are_exact_and_rounded_to_the_nearest() -> None:
     rng = torch.Generator().manual_seed(0)
     rank, A, x = (torch.randint(-9, 10, shape, generator=rng).bfloat16() for shape in ((30, 32), (32, 300), (30, 300)))
@@ -70,6 +78,7 @@ def test_whole_numbers_are_exact_and_rounded_to_the_nearest() -> None:
     assert torch.equal(tiled(rank, A, x, numbers), expected)
 
 
+@with_tiles
 def test_what_is_not_finite_stays_where_it_is() -> None:
     rank, A, x, numbers = some(20, 4, 200)
     rank[3, 1], A[2, 150], x[9, 70], numbers[12], x[15, 199] = math.nan, math.nan, math.nan, math.nan, math.inf
@@ -86,20 +95,75 @@ def test_what_is_not_finite_stays_where_it_is() -> None:
     assert float(tiled(rank, A, x, numbers)[0, 0]) == -math.inf
 
 
+@with_tiles
+def test_what_is_taken_for_nothing() -> None:
+    # As by oneDNN's products on such processors.
+    rank, A, x, numbers = some(6, 2, 64)
+    x[:], numbers[:] = 5e-39, 1.0
+    assert torch.equal(tiled(0 * rank, A, x, numbers), torch.zeros(6, 64).bfloat16())
+
+
+@with_tiles
+def test_the_same_bytes_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = some(600, 8, 700)
+    expected = tiled(*given)
+    for threads in ((0, 7), (team()[0], 2), (team()[0], 30)):
+        monkeypatch.setattr(cpu, "_team", lambda work, threads=threads: threads)
+        assert torch.equal(cpu.by_x(*given), expected)
+
+
+@with_tiles
+def test_arrays_that_would_be_misread_are_refused() -> None:
+    rank, A, x, numbers = (each.float().numpy() for each in some(6, 4, 64))
+    with pytest.raises(TypingError, match="write_tile"):
+        _loops.multiply_and_add(x, rank, A, x, numbers, 0, 1)
+
+
 def test_what_has_no_tiles_takes_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise AssertionError(arguments)
 
     monkeypatch.setattr(_loops, "multiply_and_add", refuse)
-    few, narrow, odd, empty = some(5, 4, 64), some(6, 4, 63), some(6, 3, 64), some(0, 4, 64)
-    turned = some(64, 4, 64)
-    turned = (*turned[:2], turned[2].mT, turned[3])
-    for rank, A, x, numbers in (few, narrow, odd, empty, turned):
+    rank, A, x, numbers = some(64, 4, 64)
+    others = [some(5, 4, 64), some(6, 4, 63), some(6, 3, 64), some(0, 4, 64), (rank, A, x.mT, numbers)]
+    others += [(rank, A, x.to(dtype), numbers) for dtype in (torch.float16, torch.float32)]
+    for rank, A, x, numbers in others:
         found = cpu.by_x(rank, A, x, numbers)
         expected = rank.double() @ A.double() + numbers.double().unsqueeze(-1) * x.double()
+        assert found.dtype == torch.bfloat16
         torch.testing.assert_close(found.double(), expected, rtol=2**-7, atol=0.05)
-    with pytest.raises(AssertionError):
-        cpu.by_x(*some(6, 4, 64))
+    if _tile.available():
+        with pytest.raises(AssertionError):
+            cpu.by_x(*some(6, 4, 64))
+
+
+def test_processors_that_have_tiles() -> None:
+    assert _tile.suited("+avx512f,+avx512bf16,-amx-bf16")
+    assert not _tile.suited("+avx512f,+avx512bf16,+amx-bf16")
+    assert not _tile.suited("+avx512f,-avx512bf16")
+    assert not _tile.suited("+avx512bf16,-avx512bf16")  # as a user of numba's would take it away
+    assert not _tile.suited("")
+
+
+def test_a_processor_without_tiles() -> None:
+    script = """
+import torch
+from hyplora.gate import hyperbolic_delta
+from hyplora.kernels import _loops, _tile
+
+torch.manual_seed(0)
+x, A, B = (torch.randn(*shape, dtype=torch.float64) for shape in ((70, 128), (4, 128), (16, 4)))
+found = []
+for dtype in (torch.bfloat16, torch.float64):
+    own = x.bfloat16().to(dtype).requires_grad_()
+    hyperbolic_delta(own, A.bfloat16().to(dtype), B.bfloat16().to(dtype), 0.5, norm_scale=11.0).sum().backward()
+    found.append(own.grad.double())
+assert float((found[0] - found[1]).norm() / found[1].norm()) < 0.02
+print(_tile.available(), len(_loops.multiply_and_add.signatures))
+"""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, ["False", "0"]), done.stderr
 
 
 @pytest.mark.parametrize("form", ["space", "time", "simplified"])
