@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,48 +38,128 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         options: Options,
     ) -> Tensor:
         with _as_they_are(x):
-            dtype = options.dtype
-            engine = _engine(x, A, B, dtype)
-            cast = _in(dtype, x)
-            inputs = _inputs(engine, options, x, cast, A, B, K, c)
-            weighted = engine.weigh(options, inputs)
-            # LoRA would keep its converted copy of x; the narrower of the two will do.
-            kept = x if x.element_size() <= cast.element_size() else cast
-            ctx.save_for_backward(kept, A, B, K, c, inputs.u, inputs.norm, inputs.gram)
-            ctx.options, ctx.engine, ctx.x_dtype = options, engine, x.dtype
-            factor = _in(dtype, _divided(B, inputs.size)).mT
-            delta = weighted @ factor if onto is None else torch.addmm(_rows(onto), weighted, factor)
-            return _like_rows(delta, x)
+            cast = _in(options.dtype, x)
+            delta, u, norm, gram = _steps(x, options.dtype).forward(x, cast, A, B, K, c, onto, *options)
+        # LoRA would keep its converted copy of x; the narrower of the two will do.
+        kept = x if x.element_size() <= cast.element_size() else cast
+        ctx.save_for_backward(kept, A, B, K, c, u, norm, gram)
+        ctx.options, ctx.x_dtype = options, x.dtype
+        return delta
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         # once_differentiable would let a gradient by x pass for a constant where the upstream one is a constant.
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError("HypLoRA's map can be differentiated once; it was asked for with create_graph=True")
-        x, A, B, K, c, u, norm, gram = ctx.saved_tensors
-        options, wanted = ctx.options, ctx.needs_input_grad
-        # Forward may have been eager and this not.
-        engine = _forms if torch.compiler.is_compiling() else ctx.engine
-        dtype, form = options.dtype, options.form
-        by_x = by_A = by_B = by_K = by_c = None
-        by_onto = upstream if wanted[5] else None
+        x, *others = ctx.saved_tensors
+        wanted = list(ctx.needs_input_grad)
         with _as_they_are(x):
-            tokens = _rows(x)
-            upstream = _in(dtype, _rows(upstream))
-            inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
-            slope = engine.slopes(options, inputs, upstream @ _in(dtype, B))
-            if wanted[2]:
-                by_B = _by_B(upstream, slope.weighted, slope.outer, B, inputs.size)
-            if wanted[1]:
-                by_A = _in(A.dtype, _by_A(slope.rank, slope.column, _in(dtype, tokens)))
-            if wanted[0]:
-                by_x = engine.by_x(slope.rank, _in(dtype, _space(A, form)), tokens, slope.pull)
-                by_x = _like_rows(_in(ctx.x_dtype, by_x), x)
-            if wanted[3]:
-                by_K = _by_number(slope.log_curvature, K, options.K_start)
-            if wanted[4]:
-                by_c = _by_number(slope.log_scale, c, options.c_start)
-        return by_x, by_A, by_B, by_K, by_c, by_onto, None
+            steps = _steps(x, ctx.options.dtype)
+            found = steps.backward(upstream, x, *others, *ctx.options, ctx.x_dtype, wanted[:5])
+        by_each = (each if one else None for each, one in zip(found, wanted[:5], strict=True))
+        return *by_each, upstream if wanted[5] else None, None
+
+
+class _Steps(NamedTuple):
+    """Forward and backward of the map, as functions of tensors and plain values."""
+
+    forward: Callable[..., tuple[Tensor, ...]]
+    backward: Callable[..., tuple[Tensor | None, ...]]
+
+
+def forward(
+    x: Tensor,
+    cast: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: Tensor | None,
+    c: Tensor | None,
+    onto: Tensor | None,
+    *given: Any,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return Δ and what backward needs, u, ‖x‖ and BᵀB; ``cast`` is x in the dtype of the products."""
+    options = Options(*given)
+    dtype = options.dtype
+    onto = None if onto is None else _rows(onto)
+    engine = _engine(x, A, B, dtype)
+    if _has_all(engine, cast, B, dtype):
+        rows = _rows(x), _rows(cast), _in(dtype, A), _in(dtype, B)
+        delta, u, norm, gram = engine.forward(options, *rows, K, c, onto)
+    else:
+        inputs = _inputs(engine, options, x, cast, A, B, K, c)
+        factor = _in(dtype, _divided(B, inputs.size)).mT
+        weighted = engine.weigh(options, inputs)
+        delta = weighted @ factor if onto is None else torch.addmm(onto, weighted, factor)
+        u, norm, gram = inputs.u, inputs.norm, inputs.gram
+    return _like_rows(delta, x), u, norm, gram
+
+
+def backward(
+    upstream: Tensor,
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: Tensor | None,
+    c: Tensor | None,
+    u: Tensor,
+    norm: Tensor,
+    gram: Tensor,
+    *given: Any,
+) -> tuple[Tensor | None, ...]:
+    """Return the derivatives by x, A, B, K and c, or None where one is not wanted."""
+    *of_options, x_dtype, wanted = given
+    options = Options(*of_options)
+    dtype, form = options.dtype, options.form
+    by_x = by_A = by_B = by_K = by_c = None
+    tokens, upstream = _rows(x), _in(dtype, _rows(upstream))
+    engine = _engine(x, A, B, dtype)
+    if _has_all(engine, x, B, dtype):
+        factors = _in(dtype, A), _in(dtype, B)
+        by_x, by_A, by_B, log_curvature, log_scale = engine.backward(
+            options, upstream, tokens, *factors, K, c, u, norm, gram, wanted[:3]
+        )
+        by_A, by_B = _in(A.dtype, by_A), _in(B.dtype, by_B)
+    else:
+        inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
+        slope = engine.slopes(options, inputs, upstream @ _in(dtype, B))
+        log_curvature, log_scale = slope.log_curvature, slope.log_scale
+        if wanted[2]:
+            by_B = _by_B(upstream, slope.weighted, slope.outer, B, inputs.size)
+        if wanted[1]:
+            by_A = _in(A.dtype, _by_A(slope.rank, slope.column, _in(dtype, tokens)))
+        if wanted[0]:
+            by_x = engine.by_x(slope.rank, _in(dtype, _space(A, form)), tokens, slope.pull)
+    if wanted[0]:
+        by_x = _like_rows(_in(x_dtype, by_x), x)
+    if wanted[3]:
+        by_K = _by_number(log_curvature, K, options.K_start)
+    if wanted[4]:
+        by_c = _by_number(log_scale, c, options.c_start)
+    return by_x, by_A, by_B, by_K, by_c
+
+
+def _has_all(engine: Any, x: Tensor, B: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether an engine has the map and its derivative, of such x and B, each in one function."""
+    return engine is not _forms and x.device.type == "cpu" and engine is _cpu() and engine.fits(x, B, dtype)
+
+
+_HERE = _Steps(forward, backward)
+# Older versions do not tell: there everything is taken apart.
+_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+
+
+def _steps(x: Tensor, dtype: torch.dtype) -> _Steps:
+    if torch.compiler.is_compiling() and x.device.type == "cpu" and not _is_exporting() and _is_operator(dtype):
+        from hyplora import _operators
+
+        return _Steps(_operators.forward, _operators.backward)
+    return _HERE
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _is_operator(dtype: torch.dtype) -> bool:
+    """Return whether the map is one operator to a compiler, because nothing it could make of it is as fast."""
+    return bool(_cpu().has_tiles(dtype))
 
 
 def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options) -> Tensor:

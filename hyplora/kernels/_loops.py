@@ -23,9 +23,8 @@ from numba.extending import overload
 from numba.extending import register_jitable as _part
 
 from hyplora.kernels._team import share
-from hyplora.kernels._tile import COLUMNS, ROWS, write_tile
 
-__all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "multiply_and_add", "norms"]
+__all__ = ["SIMPLIFIED", "SPACE", "TIME", "add_multiples", "backward", "forward", "gram", "norms"]
 
 SPACE, TIME, SIMPLIFIED = range(3)
 
@@ -38,9 +37,6 @@ _TOKENS = 32  # of a part, at least
 _NUMBERS = 2**17  # of a part of tokens, at least
 _PARTS = 64  # at most
 _SUMS = 2**18  # numbers at most, in the sums of all parts
-# Of a block of a product, at least; the pairs it is made of stay in a core's second cache. Blocks have fewer columns
-# where there would be too few of them for all threads.
-_BLOCK_TOKENS, _BLOCK_COLUMNS, _FEW_COLUMNS = 256, 512, 128
 
 
 def _compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -430,38 +426,6 @@ def _add_multiples(part, parts, to, x, numbers):
             low = _lower(to[n, i]) + number * _lower(x[n, i])
             high = _upper(to[n, i]) + number * _upper(x[n, i])
             to[n, i] = (_to_nearest(low) >> np.uint32(16)) | (_to_nearest(high) & _UPPER)
-
-
-@_compiled
-def multiply_and_add(to, rank, A, x, numbers, entry, threads):
-    """Write rank @ A + numbers · x to ``to`` (N, d), in one pass; all but ``numbers`` (N,) bits of bfloat16.
-
-    ``rank`` (N, r) has an even r, N is at least ``ROWS``, d at least ``COLUMNS``.
-    """
-    down = max(1, x.shape[0] // _BLOCK_TOKENS)
-    across = max(x.shape[1] // _BLOCK_COLUMNS, min(x.shape[1] // _FEW_COLUMNS, 4 * threads // down), 1)
-    parts = down * across
-    share(_multiply_and_add, (parts, across, to, rank, A, x, numbers), parts, entry, threads)
-
-
-@_inner()
-def _multiply_and_add(part, parts, across, to, rank, A, x, numbers):
-    begin, end = _bounds(part // across, parts // across, x.shape[0])
-    first, last = _bounds(part % across, across, x.shape[1])
-    pairs = np.empty((A.shape[0] // 2, last - first), np.uint32)
-    for i in range(pairs.shape[0]):
-        _pair(A[2 * i, first:last], A[2 * i + 1, first:last], pairs[i])
-    for n in range(begin, end, ROWS):
-        for j in range(first, last, COLUMNS):
-            # The last tile of a row, or the last row of tiles, does some of the one before again.
-            column = min(j, last - COLUMNS)
-            write_tile(to, rank, pairs, x, numbers, min(n, end - ROWS), column, column - first)
-
-
-@_part
-def _pair(lower, upper, pairs):
-    for j in range(lower.shape[0]):
-        pairs[j] = np.uint32(lower[j]) | np.uint32(np.uint32(upper[j]) << np.uint32(16))
 
 
 @_part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from hyplora import _forms
-from hyplora._forms import Inputs, Options, Slopes, largest_mu, room
-from hyplora.kernels import _loops, _tile
+from hyplora._forms import Inputs, Options, Slopes, largest_mu, room, wide_dtype
+from hyplora.kernels import _loops, _tile, _whole
 from hyplora.kernels._team import team
 
-__all__ = ["add_multiples", "by_x", "gram_of", "norms", "slopes", "weigh"]
+__all__ = ["add_multiples", "backward", "by_x", "fits", "forward", "gram_of", "has_tiles", "norms", "slopes", "weigh"]
 
 _FORM = {"space": _loops.SPACE, "time": _loops.TIME, "simplified": _loops.SIMPLIFIED}
 _MOST = {
@@ -25,9 +26,105 @@ _MOST = {
 }
 _NONE = np.empty(0, np.float32)
 _NONE_LIKE = {torch.float32: _NONE, torch.float64: np.empty(0)}
+_KINDS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _ROOM = {dtype: room(dtype) for dtype in _NONE_LIKE}
 _WORTH = 2**18
 _CPU = torch.device("cpu")
+
+
+def has_tiles(dtype: torch.dtype) -> bool:
+    """Return whether there are tiles for products in a dtype, of matrices that are wide enough."""
+    return dtype in _KINDS and _tile.available(_KINDS[dtype])
+
+
+def fits(x: Tensor, B: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether :func:`forward` and :func:`backward` take such x (N, d) and B, with products in a dtype."""
+    d, k = x.shape[-1], len(B)
+    return bool(
+        has_tiles(dtype)
+        and x.dtype in _KINDS
+        and x.numel()
+        and min(d, k) >= _tile.COLUMNS
+        and (dtype == torch.float32 or (d % 2 == 0 and k % 2 == 0))
+        # What counts PyTorch's operations, FlopCounterMode for one, is to see the products.
+        and _get_current_dispatch_mode() is None
+    )
+
+
+def forward(
+    options: Options,
+    x: Tensor,
+    cast: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: Tensor | None,
+    c: Tensor | None,
+    onto: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return Δ (N, k), plus ``onto``, and A x, ‖x‖ and BᵀB.
+
+    ``cast`` (N, d) is x in the dtype of the products, which is that of A, B and Δ.
+    """
+    dtype = options.dtype
+    width, wide = B.shape[1], wide_dtype(dtype, _CPU)
+    delta, u = _empty((len(cast), len(B)), dtype), _empty((len(cast), len(A)), dtype)
+    gram = _empty((width, width), wide)
+    narrowed = cast.element_size() < x.element_size()
+    norm = norms(x) if narrowed else _empty((len(cast),))
+    if onto is not None and onto.stride(0) == 0:
+        onto = onto[:1]
+    _whole.forward(
+        _FORM[options.form],
+        *(_array(each) for each in (cast, A, B)),
+        None if onto is None else _array(onto),
+        *_values(options, K, c),
+        _MOST[dtype],
+        _ROOM[wide],
+        _NONE if narrowed else norm.numpy(),
+        norm.numpy(),
+        _array(u),
+        gram.numpy(),
+        _array(delta),
+        *_team(cast.numel() * width),
+    )
+    return delta, u, norm, gram
+
+
+def backward(
+    options: Options,
+    upstream: Tensor,
+    x: Tensor,
+    A: Tensor,
+    B: Tensor,
+    K: Tensor | None,
+    c: Tensor | None,
+    u: Tensor,
+    norm: Tensor,
+    gram: Tensor,
+    wanted: Sequence[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the derivatives by x, A and B, if wanted, in the dtype of the products, and by log K and log c.
+
+    ``x`` (N, d) may be narrower than ``upstream`` (N, k), A and B, which are in that dtype.
+    """
+    none = _empty((0, 0), options.dtype)
+    by_x, by_A, by_B = (
+        _empty(each.shape, options.dtype) if one else none for each, one in zip((x, A, B), wanted, strict=True)
+    )
+    by_numbers = np.empty(2)
+    _whole.backward(
+        _FORM[options.form],
+        *(_array(each) for each in (upstream, x, A, B)),
+        *_values(options, K, c),
+        _MOST[options.dtype],
+        _array(u),
+        norm.numpy(),
+        gram.numpy(),
+        *(_array(each) for each in (by_x, by_A, by_B)),
+        by_numbers,
+        *_team(x.numel() * len(gram)),
+    )
+    return by_x, by_A, by_B, *torch.from_numpy(by_numbers).unbind()
 
 
 def norms(x: Tensor) -> Tensor:
@@ -45,12 +142,6 @@ def by_x(rank: Tensor, A: Tensor, x: Tensor, pull: Tensor) -> Tensor:
         # MKL adds to what is there as it writes, which saves reading it once more.
         found = torch.mul(x, pull.to(rank.dtype).unsqueeze(-1))
         return torch.addmm(found, rank, A, out=found)  # unlike addmm_, known to PyTorch's counter of operations
-    if rank.dtype == x.dtype == torch.bfloat16 and _has_tiles(rank, x):
-        found = _empty(x.shape, torch.bfloat16)
-        _loops.multiply_and_add(
-            *(_array(each) for each in (found, rank, A, x)), pull.numpy(), *_team(x.numel() * rank.shape[1])
-        )
-        return found
     return _forms.by_x(rank, A, x, pull, add=add_multiples)
 
 
@@ -135,12 +226,14 @@ def _arrays(options: Options, inputs: Inputs) -> tuple[Any, ...]:
         norm.numpy(),
         _NONE if column is None else _array(column.float()),
         gram.numpy(),
-        _value(K, options.K_start),
-        _value(c, options.c_start),
-        options.scaling,
+        *_values(options, K, c),
         1.0 if size is None else size.item(),
         _MOST[options.dtype],
     )
+
+
+def _values(options: Options, K: Tensor | None, c: Tensor | None) -> tuple[float, float, float]:
+    return _value(K, options.K_start), _value(c, options.c_start), options.scaling
 
 
 def _value(tensor: Tensor | None, start: float | None) -> float:
@@ -151,20 +244,6 @@ def _value(tensor: Tensor | None, start: float | None) -> float:
     if start is None:
         return value
     return start * (math.inf if value > 709.0 else math.exp(value))
-
-
-def _has_tiles(rank: Tensor, x: Tensor) -> bool:
-    """Return whether a product of rank (N, r), plus multiples of x (N, d), can be made tile by tile."""
-    tokens, width = x.shape
-    return bool(
-        tokens >= _tile.ROWS
-        and width >= _tile.COLUMNS
-        and rank.shape[1] % 2 == 0
-        and x.is_contiguous()
-        and _tile.available()
-        # What counts PyTorch's operations, FlopCounterMode for one, is to see the product.
-        and _get_current_dispatch_mode() is None
-    )
 
 
 def _has_pairs(x: Tensor) -> bool:
