@@ -123,11 +123,10 @@ def _add_squares(totals, x, begin, end, first, count):
 def out_of_rank(left, factor, first, across, x, numbers, to, entry, threads):
     """Write left A + numbers · x to ``to`` (N, d), A being ``factor`` (r, first + d) from a column on, or its transpose with ``across``.
 
-    ``left`` is (N, r); ``x`` is None, or like ``to``, and ``numbers`` (N,) float32. d is at least ``COLUMNS``.
+    ``left`` is (N, r), in bfloat16 (N, r + 1) if r is odd, the last column 0; ``x`` is None, or like ``to``, and ``numbers`` (N,) float32. d is at least ``COLUMNS``.
     """
     down = max(1, to.shape[0] // _BLOCK_ROWS)
     wide = max(to.shape[1] // _BLOCK_COLUMNS, min(to.shape[1] // _FEW_COLUMNS, 4 * threads // down), 1)
-    left = _even(left)
     share(_out_of_rank, (down * wide, wide, left, factor, first, across, x, numbers, to), down * wide, entry, threads)
 
 
@@ -164,10 +163,11 @@ def by_left(left, x, outer, factor, to, entry, threads):
 
 @_part
 def _tall(left, x, outer, factor, first, across, to, entry, threads):
-    height = _up(left.shape[1], _TALL_ROWS)
+    r = to.shape[1] if across else to.shape[0]
+    height = _up(r, _TALL_ROWS)
     lefts = _panel(left, _words(left, left.shape[0]), height)
     count = -(-lefts.shape[0] // _WORDS)
-    share(_pack_rows, (count, left, 0, left.shape[1], lefts), count, entry, threads)
+    share(_pack_rows, (count, left, 0, r, lefts), count, entry, threads)
     outers = _panel(left, _words(left, outer.shape[0]), height)
     _rows(outer, 0, outer.shape[1], outers, 0, outers.shape[0])
     parts = -(-x.shape[1] // (_TALL_TILES * _TALL_COLUMNS))
@@ -217,7 +217,7 @@ def gram(B, room, found, entry, threads):
         for j in range(r):
             total = np.float32(0.0)
             for part in range(parts):
-                total += sums[part, min(i, j), max(i, j)]
+                total += sums[part, max(i, j), min(i, j)]
             found[i, j] = total * (1.0 + room) if i == j else total
 
 
@@ -230,23 +230,13 @@ def _gram(part, parts, B, sums):
         count = min(_WORDS, end - k)
         _rows(B, 0, B.shape[1], panel, k, count)
         for i in range(0, B.shape[1], _TALL_ROWS):
-            for j in range(0, B.shape[1], _TALL_COLUMNS):
+            for j in range(0, i + _TALL_ROWS, _TALL_COLUMNS):  # it is symmetric
                 add_tall_tile(own, panel, panel, i, i, 0, 0, j, j, count)
 
 
 @_part
 def _up(count, step):
     return -(-count // step) * step
-
-
-@_part
-def _even(left):
-    """Return it with words that end where its rows do."""
-    if _words(left, 2) == 2 or left.shape[1] % 2 == 0:
-        return left
-    padded = np.zeros((left.shape[0], left.shape[1] + 1), left.dtype)
-    padded[:, :-1] = left
-    return padded
 
 
 @_inner()
@@ -319,8 +309,15 @@ def _panel(x: Any, words: Any, width: Any) -> Any:
 @overload(_panel)
 def _(x, words, width):
     if x.dtype in (types.uint16, types.uint32):
-        return lambda x, words, width: np.empty((words, width), np.uint32)
-    return lambda x, words, width: np.empty((words, width), np.float32)
+        return lambda x, words, width: _aligned(np.empty(words * width + LANES, np.uint32), words, width)
+    return lambda x, words, width: _aligned(np.empty(words * width + LANES, np.float32), words, width)
+
+
+@_part
+def _aligned(memory, words, width):
+    """Return a matrix that begins where a line of memory does, as all its rows then do."""
+    first = -memory.ctypes.data % (4 * LANES) // 4
+    return memory[first : first + words * width].reshape((words, width))
 
 
 def _column_word(panel: Any, source: Any, k: Any, j: Any) -> Any:

@@ -62,9 +62,8 @@ def share(context, kernel, arguments, parts, entry, threads):
             builder.store(value, cgutils.gep_inbounds(builder, held, 0, place))
         body = _body(context, builder.module, held.type, arguments, description, own.args)
         raw = builder.bitcast(held, _ADDRESS)
-        alone = builder.or_(
-            builder.icmp_signed("<", most, ir.Constant(most.type, 2)), builder.icmp_signed("==", address, _ZERO)
-        )
+        few = (builder.icmp_signed("<", each, ir.Constant(each.type, 2)) for each in (most, count))
+        alone = functools.reduce(builder.or_, few, builder.icmp_signed("==", address, _ZERO))
         with builder.if_else(alone) as (then, otherwise):
             with then:
                 builder.call(body, [raw])

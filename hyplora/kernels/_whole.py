@@ -34,7 +34,7 @@ def forward(form, x, A, B, onto, K, c, scaling, most, room, norms, norm, u, gram
     """
     _into_rank(x, A, int(form == TIME), False, norms, u, entry, threads)
     _make_gram(B, room, gram, entry, threads)
-    weighted = np.empty((x.shape[0], B.shape[1]), u.dtype)
+    weighted = np.zeros((x.shape[0], _even(B.shape[1])), u.dtype)
     _weigh(form, u, norm, _column(form, A), gram, K, c, scaling, 1.0, most, weighted, entry, threads)
     _out_of_rank(weighted, B, 0, True, onto, np.ones(x.shape[0], np.float32), delta, entry, threads)
 
@@ -48,7 +48,8 @@ def backward(form, upstream, x, A, B, K, c, scaling, most, u, norm, gram,
     """
     up = np.empty((x.shape[0], B.shape[1]), u.dtype)
     _into_rank(upstream, B, 0, True, np.empty(0, np.float32), up, entry, threads)
-    weighted, rank, pull = np.empty_like(up), np.empty_like(u), np.empty_like(norm)
+    weighted = np.zeros((x.shape[0], _even(up.shape[1])), u.dtype)
+    rank, pull = np.zeros((x.shape[0], _even(u.shape[1])), u.dtype), np.empty_like(norm)
     outer, by_column = np.empty_like(gram), np.empty(A.shape[0] if form == TIME else 0, gram.dtype)
     _slopes(up, form, u, norm, _column(form, A), gram, K, c, scaling, 1.0, most,
             weighted, rank, pull, outer, by_column, by_numbers, entry, threads)  # fmt: skip
@@ -64,6 +65,12 @@ def backward(form, upstream, x, A, B, K, c, scaling, most, u, norm, gram,
             by_A[i, 0] = _like(by_A, by_column[i])
     if by_x.size:
         _out_of_rank(rank, A, int(form == TIME), False, x, pull, by_x, entry, threads)
+
+
+@_part
+def _even(count):
+    """Return the number of columns that words of two entries fill."""
+    return count + count % 2
 
 
 @_part
