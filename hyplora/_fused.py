@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
 
     Forward keeps x, A, B, u = A x and ‖x‖. Whatever else backward needs is no wider than the rank and is made again.
     Beyond LoRA's four wide products, x is read once for its norm and once for its share in the gradient by x. What is
-    no wider than the rank is done by compiled loops on a CPU, by Triton on a GPU, or by tensors: see ``_engine``.
+    no wider than the rank is done by compiled loops on a CPU, by Triton on a GPU, or by tensors: see ``_engine``. Some
+    CPUs do everything in compiled loops, the products too.
     """
 
     @staticmethod
@@ -39,7 +40,8 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
     ) -> Tensor:
         with _as_they_are(x):
             cast = _in(options.dtype, x)
-            delta, u, norm, gram = _steps(x, options.dtype).forward(x, cast, A, B, K, c, onto, *options)
+            ahead, _ = _both(x, A, B, options.dtype)
+            delta, u, norm, gram = ahead(x, cast, A, B, K, c, onto, *options)
         # LoRA would keep its converted copy of x; the narrower of the two will do.
         kept = x if x.element_size() <= cast.element_size() else cast
         ctx.save_for_backward(kept, A, B, K, c, u, norm, gram)
@@ -54,17 +56,10 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         x, *others = ctx.saved_tensors
         wanted = list(ctx.needs_input_grad)
         with _as_they_are(x):
-            steps = _steps(x, ctx.options.dtype)
-            found = steps.backward(upstream, x, *others, *ctx.options, ctx.x_dtype, wanted[:5])
+            _, back = _both(x, *others[:2], ctx.options.dtype)
+            found = back(upstream, x, *others, *ctx.options, ctx.x_dtype, wanted[:5])
         by_each = (each if one else None for each, one in zip(found, wanted[:5], strict=True))
         return *by_each, upstream if wanted[5] else None, None
-
-
-class _Steps(NamedTuple):
-    """Forward and backward of the map, as functions of tensors and plain values."""
-
-    forward: Callable[..., tuple[Tensor, ...]]
-    backward: Callable[..., tuple[Tensor | None, ...]]
 
 
 def forward(
@@ -81,8 +76,8 @@ def forward(
     options = Options(*given)
     dtype = options.dtype
     onto = None if onto is None else _rows(onto)
-    engine = _engine(x, A, B, dtype)
-    if _has_all(engine, cast, B, dtype):
+    engine = _engine(dtype, x, A, B)
+    if _has_all(engine, cast, B, dtype, onto):
         rows = _rows(x), _rows(cast), _in(dtype, A), _in(dtype, B)
         delta, u, norm, gram = engine.forward(options, *rows, K, c, onto)
     else:
@@ -112,8 +107,8 @@ def backward(
     dtype, form = options.dtype, options.form
     by_x = by_A = by_B = by_K = by_c = None
     tokens, upstream = _rows(x), _in(dtype, _rows(upstream))
-    engine = _engine(x, A, B, dtype)
-    if _has_all(engine, x, B, dtype):
+    engine = _engine(dtype, x, A, B)
+    if _has_all(engine, x, B, dtype, upstream):
         factors = _in(dtype, A), _in(dtype, B)
         by_x, by_A, by_B, log_curvature, log_scale = engine.backward(
             options, upstream, tokens, *factors, K, c, u, norm, gram, wanted[:3]
@@ -138,22 +133,26 @@ def backward(
     return by_x, by_A, by_B, by_K, by_c
 
 
-def _has_all(engine: Any, x: Tensor, B: Tensor, dtype: torch.dtype) -> bool:
-    """Return whether an engine has the map and its derivative, of such x and B, each in one function."""
-    return engine is not _forms and x.device.type == "cpu" and engine is _cpu() and engine.fits(x, B, dtype)
+def _has_all(engine: Any, x: Tensor, B: Tensor, dtype: torch.dtype, other: Tensor | None) -> bool:
+    """Return whether an engine has the map and its derivative, of such tensors, each in one function."""
+    if engine is _forms or x.device.type != "cpu" or engine is not _cpu():
+        return False
+    return (other is None or _has_numbers(other)) and engine.fits(x, B, dtype)
 
 
-_HERE = _Steps(forward, backward)
 # Older versions do not tell: there everything is taken apart.
 _is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
-def _steps(x: Tensor, dtype: torch.dtype) -> _Steps:
-    if torch.compiler.is_compiling() and x.device.type == "cpu" and not _is_exporting() and _is_operator(dtype):
-        from hyplora import _operators
+def _both(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return forward and backward, as operators where a compiler is to take them as they are."""
+    if not torch.compiler.is_compiling() or _is_exporting() or x.device.type != "cpu":
+        return forward, backward
+    if not (type(x) in _PLAIN and type(A) in _PLAIN and type(B) in _PLAIN and _is_operator(dtype)):
+        return forward, backward
+    from hyplora import _operators
 
-        return _Steps(_operators.forward, _operators.backward)
-    return _HERE
+    return _operators.forward, _operators.backward
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
@@ -186,13 +185,11 @@ def _inputs(
     return Inputs(u, norm, _time(A, options.form), gram, K, c, _size(B, dtype))
 
 
-def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
+def _engine(dtype: torch.dtype, x: Tensor, A: Tensor, B: Tensor) -> Any:
     """Return the module that does the work on the tokens' own numbers."""
     if torch.compiler.is_compiling() or dtype == torch.float64:
         return _forms
-    # Others, such as fake tensors, have no memory that a kernel could read; that of what is negated lazily has not its
-    # numbers.
-    if any(type(each) not in _PLAIN or each.is_neg() for each in (x, A, B)):
+    if not (_has_numbers(x) and _has_numbers(A) and _has_numbers(B)):
         return _forms
     if x.device.type == "cpu":
         return _cpu()
@@ -202,6 +199,11 @@ def _engine(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> Any:
 
 
 _PLAIN = (Tensor, nn.Parameter)
+
+
+def _has_numbers(x: Tensor) -> bool:
+    """Return whether a tensor's memory has its numbers: not that of a fake one, or of what is negated lazily."""
+    return type(x) in _PLAIN and not x.is_neg()
 
 
 @cache

@@ -1,8 +1,8 @@
 """The products of an adapter, made of the tiles of :mod:`hyplora.kernels._tile`; compiled by numba.
 
 Arrays are float32, or bits of bfloat16 as uint16. One factor of each product is packed first: in a panel (words, ...) a
-row has, for each column, one word of the sum, that is one number or a pair in bfloat16. Sums over the long side are made
-in blocks. As in :mod:`hyplora.kernels._loops`, results are the same for any number of threads.
+row has, for each column, one word of the sum, that is one number or, in bfloat16, a pair. Sums over the long side are
+made in blocks. As in :mod:`hyplora.kernels._loops`, results are the same for any number of threads.
 """
 # mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 
@@ -37,8 +37,8 @@ _NARROW_ROWS, _NARROW_COLUMNS = NARROW
 _TALL_ROWS, _TALL_COLUMNS = TALL
 _WORDS = 256  # of a sum at a time: the part of a panel that they meet stays in a core's first cache
 _PART_ROWS = 264  # of a narrow product, at least as many as make good use of a panel
-# Of a block of a wide product, at least; its panel stays in a core's second cache. Blocks have fewer columns where there
-# would be too few of them for all threads.
+# Of a block of a wide product, at least; its panel stays in a core's second cache. Blocks have fewer columns where
+# there would be too few of them for all threads.
 _BLOCK_ROWS, _BLOCK_COLUMNS, _FEW_COLUMNS = 256, 512, 128
 _TALL_TILES = 4
 _GRAM_PARTS = 8
@@ -46,9 +46,10 @@ _GRAM_PARTS = 8
 
 @_compiled
 def into_rank(x, factor, first, across, norms, found, entry, threads):
-    """Write x Aᵀ to ``found`` (N, r), A being ``factor`` (r, first + d) from a column on, or its transpose with ``across``.
+    """Write x Aᵀ to ``found`` (N, r).
 
-    Norms of the rows of x (N, d) go to ``norms`` (N,), float32, if that has any. In bfloat16 d is even.
+    A is ``factor`` (r, first + d) from a column on, or its transpose with ``across``. Norms of the rows of x (N, d) go
+    to ``norms`` (N,), float32, if that has any. In bfloat16 d is even.
     """
     r = found.shape[1]
     # One column more than whole tiles is no tile's work.
@@ -121,9 +122,11 @@ def _add_squares(totals, x, begin, end, first, count):
 
 @_compiled
 def out_of_rank(left, factor, first, across, x, numbers, to, entry, threads):
-    """Write left A + numbers · x to ``to`` (N, d), A being ``factor`` (r, first + d) from a column on, or its transpose with ``across``.
+    """Write left A + numbers · x to ``to`` (N, d).
 
-    ``left`` is (N, r), in bfloat16 (N, r + 1) if r is odd, the last column 0; ``x`` is None, or like ``to``, and ``numbers`` (N,) float32. d is at least ``COLUMNS``.
+    A is ``factor`` (r, first + d) from a column on, or its transpose with ``across``; ``left`` is (N, r) or wider, and
+    in bfloat16, for an odd r, has a column of 0 after those. ``x`` (N, d), or (1, d) for all, is None where there is
+    nothing to add; ``numbers`` (N,) is float32. d is at least ``COLUMNS``.
     """
     down = max(1, to.shape[0] // _BLOCK_ROWS)
     wide = max(to.shape[1] // _BLOCK_COLUMNS, min(to.shape[1] // _FEW_COLUMNS, 4 * threads // down), 1)
@@ -134,7 +137,7 @@ def out_of_rank(left, factor, first, across, x, numbers, to, entry, threads):
 def _out_of_rank(part, parts, wide, left, factor, first, across, x, numbers, to):
     begin, end = _bounds(part // wide, parts // wide, to.shape[0])
     left_column, right_column = _bounds(part % wide, wide, to.shape[1])
-    words = _words(left, left.shape[1])
+    words = _words(left, factor.shape[1] if across else factor.shape[0])
     width = right_column - left_column
     panel = _panel(left, words, width)
     if across:
@@ -150,14 +153,17 @@ def _out_of_rank(part, parts, wide, left, factor, first, across, x, numbers, to)
 
 @_compiled
 def by_right(left, x, first, to, entry, threads):
-    """Write leftᵀ x, for ``left`` (N, r) and ``x`` (N, d), to ``to`` (r, first + d) from a column on."""
+    """Write leftᵀ x, for ``left`` (N, r) or wider and ``x`` (N, d), to ``to`` (r, first + d) from a column on."""
     none = np.empty((0, 0), left.dtype)
     _tall(left, x, none, none, first, False, to, entry, threads)
 
 
 @_compiled
 def by_left(left, x, outer, factor, to, entry, threads):
-    """Write xᵀ left + factor · outer, for ``left`` (N, r), ``x`` (N, k), ``outer`` (r, r), symmetric, ``factor`` (k, r)."""
+    """Write xᵀ left + factor · outer to ``to`` (k, r), for ``left`` (N, r) or wider, ``x`` (N, k), ``factor`` (k, r).
+
+    ``outer`` (r, r) is symmetric.
+    """
     _tall(left, x, outer, factor, 0, True, to, entry, threads)
 
 
@@ -230,7 +236,7 @@ def _gram(part, parts, B, sums):
         count = min(_WORDS, end - k)
         _rows(B, 0, B.shape[1], panel, k, count)
         for i in range(0, B.shape[1], _TALL_ROWS):
-            for j in range(0, i + _TALL_ROWS, _TALL_COLUMNS):  # it is symmetric
+            for j in range(0, min(i + _TALL_ROWS, B.shape[1]), _TALL_COLUMNS):  # it is symmetric
                 add_tall_tile(own, panel, panel, i, i, 0, 0, j, j, count)
 
 

@@ -125,7 +125,7 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
     ``left`` (N, words) has rows n …, ``panel`` (words, ...) columns ``column`` …, ``numbers`` (N,) float32. ``x`` may
     have one row for all.
     """
-    if not _fit(left, panel) or not _fit(to, panel) or _is_bits(to) != _is_bits(left):
+    if not _fit(left, panel) or not _fit(to, panel) or types.uint32 in (left.dtype, to.dtype):
         return None
     if not isinstance(x, types.NoneType) and (x.layout != "C" or numbers.dtype != types.float32):
         return None

@@ -1,7 +1,7 @@
-"""The map and its derivative, each in one function: products of :mod:`hyplora.kernels._products`, and the loops over
-tokens of :mod:`hyplora.kernels._loops` between them; compiled by numba.
+"""The map and its derivative, each in one function, compiled by numba.
 
-Arrays are those of the two. What lies between two steps is made and left here.
+It calls the products of :mod:`hyplora.kernels._products`, and the loops over tokens of :mod:`hyplora.kernels._loops`
+between them. What lies between two steps is made and left here.
 """
 # mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 
