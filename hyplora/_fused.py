@@ -53,11 +53,11 @@ class HyperbolicDelta(torch.autograd.Function):  # type: ignore[misc]
         # once_differentiable would let a gradient by x pass for a constant where the upstream one is a constant.
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError("HypLoRA's map can be differentiated once; it was asked for with create_graph=True")
-        x, *others = ctx.saved_tensors
+        x, A, B, *others = ctx.saved_tensors
         wanted = list(ctx.needs_input_grad)
         with _as_they_are(x):
-            _, back = _both(x, *others[:2], ctx.options.dtype)
-            found = back(upstream, x, *others, *ctx.options, ctx.x_dtype, wanted[:5])
+            _, back = _both(x, A, B, ctx.options.dtype)
+            found = back(upstream, x, A, B, *others, *ctx.options, ctx.x_dtype, wanted[:5])
         by_each = (each if one else None for each, one in zip(found, wanted[:5], strict=True))
         return *by_each, upstream if wanted[5] else None, None
 

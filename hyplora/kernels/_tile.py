@@ -133,22 +133,23 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
 
     def generate(context, builder, signature, values):
         to, left, panel = _arrays(context, builder, signature.args[:3], values[:3])
-        x = numbers = None
+        added = ()
         if not isinstance(signature.args[3], types.NoneType):
-            x, numbers = _arrays(context, builder, signature.args[3:5], values[3:5])
+            added = _arrays(context, builder, signature.args[3:5], values[3:5])
         n, j, column = values[5:]
         lefts = _rows(builder, left, n, _index(0), ROWS)
         found = _products(builder, lefts, _index(1), panel, _index(0), column, panel.height, COLUMNS)
         for at, own in enumerate(found):
             row = builder.add(n, _index(at))
             with builder.if_then(builder.icmp_signed("<", row, to.height)):
-                if numbers is not None:
+                if added:
+                    x, numbers = added
                     number = _everywhere(builder, builder.load(numbers.place(_NUMBER, row)))
                     last = builder.sub(x.height, _index(1))
                     own_row = builder.select(builder.icmp_signed("<", row, last), row, last)
                 for vector, total in enumerate(own):
                     place = builder.add(j, _index(LANES * vector))
-                    if numbers is not None:
+                    if added:
                         total = _multiply_and_add(builder, number, _numbers(builder, x, own_row, place), total)
                     if to.bits:
                         builder.store(builder.call(_TO_BFLOAT16, [total]), to.place(_HALVES, row, place), align=2)
