@@ -127,13 +127,13 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
     """
     if not _fit(left, panel) or not _fit(to, panel) or types.uint32 in (left.dtype, to.dtype):
         return None
-    if not isinstance(x, types.NoneType) and (x.layout != "C" or numbers.dtype != types.float32):
+    if not isinstance(x, types.NoneType) and not (_is_read(x) and numbers.dtype == types.float32):
         return None
     llvmlite.binding.initialize_native_asmparser()
 
     def generate(context, builder, signature, values):
         to, left, panel = _arrays(context, builder, signature.args[:3], values[:3])
-        added = ()
+        added: list[_Matrix] = []
         if not isinstance(signature.args[3], types.NoneType):
             added = _arrays(context, builder, signature.args[3:5], values[3:5])
         n, j, column = values[5:]
@@ -163,7 +163,7 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
 @intrinsic
 def pack(context, source, panel, k, j, row, column):
     """Write word k of 16 columns of ``source``, from j on, to a row of ``panel`` from a column on."""
-    if not _fit(source, panel) and (_is_bits(panel) or source.dtype != types.uint16 or source.layout != "C"):
+    if not _fit(source, panel) and (_is_bits(panel) or not _is_read(source)):
         return None
 
     def generate(context, builder, signature, values):
@@ -244,6 +244,11 @@ def _fit(entries, panel) -> bool:
     """Return whether the one can be a factor beside a panel, in type."""
     kinds = _BITS if _is_bits(panel) else (types.float32,)
     return entries.layout == panel.layout == "C" and entries.dtype in kinds
+
+
+def _is_read(entries) -> bool:
+    """Return whether :func:`_numbers` can read it."""
+    return entries.layout == "C" and entries.dtype in (types.uint16, types.float32)
 
 
 def _index(value: int):
