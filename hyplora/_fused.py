@@ -108,7 +108,8 @@ def backward(
     by_x = by_A = by_B = by_K = by_c = None
     tokens, upstream = _rows(x), _in(dtype, _rows(upstream))
     engine = _engine(dtype, x, A, B)
-    if _has_all(engine, x, B, dtype, upstream):
+    # Forward went the other way where it took norms of tokens in float64.
+    if norm.dtype == torch.float32 and _has_all(engine, x, B, dtype, upstream):
         factors = _in(dtype, A), _in(dtype, B)
         by_x, by_A, by_B, log_curvature, log_scale = engine.backward(
             options, upstream, tokens, *factors, K, c, u, norm, gram, wanted[:3]
@@ -146,7 +147,9 @@ _is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compil
 
 def _both(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return forward and backward, as operators where a compiler is to take them as they are."""
-    if not torch.compiler.is_compiling() or _is_exporting() or x.device.type != "cpu":
+    if not torch.compiler.is_compiling() or _is_exporting():
+        return forward, backward
+    if x.device.type != "cpu" or x.dtype == torch.float64:
         return forward, backward
     if not (type(x) in _PLAIN and type(A) in _PLAIN and type(B) in _PLAIN and _is_operator(dtype)):
         return forward, backward

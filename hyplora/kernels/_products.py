@@ -256,7 +256,7 @@ def _pack_rows(part, parts, source, first, width, panel):
 def _pack_columns(part, parts, source, first, width, panel):
     begin = part * _WORDS
     count = min(_WORDS, panel.shape[0] - begin)
-    _columns(source, first + begin * (source.shape[1] - first) // panel.shape[0], 0, width, panel, begin, count)
+    _columns(source, first + begin * _entries(panel), 0, width, panel, begin, count)
 
 
 @_part

@@ -42,6 +42,10 @@ __all__ = [
     "write_tile",
 ]
 
+# What numba has kept on disk has instructions in it that LLVM reads as text.
+llvmlite.binding.initialize_native_target()
+llvmlite.binding.initialize_native_asmparser()
+
 LANES = 16  # of a register
 # Rows and columns of each kind of tile.
 ROWS, COLUMNS = 6, 4 * LANES
@@ -90,7 +94,6 @@ def _adder(rows: int, columns: int, *, packed: bool) -> Any:
         """
         if not _fit(left, panel) or sums.dtype != types.float32:
             return None  # which numba reports as arguments that do not fit
-        llvmlite.binding.initialize_native_asmparser()
 
         def generate(context, builder, signature, values):
             sums, left, panel = _arrays(context, builder, signature.args[:3], values[:3])
@@ -129,7 +132,6 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
         return None
     if not isinstance(x, types.NoneType) and not (_is_read(x) and numbers.dtype == types.float32):
         return None
-    llvmlite.binding.initialize_native_asmparser()
 
     def generate(context, builder, signature, values):
         to, left, panel = _arrays(context, builder, signature.args[:3], values[:3])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import mmap
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,6 +169,45 @@ def test_tokens_narrower_than_factors() -> None:
     numbers = some(50, kind="float32")
     near(by_right(left, x), left.mT, x)
     near(out_of_rank(left, A, x, numbers), left, A, numbers.double().unsqueeze(-1) * x.double())
+
+
+def fenced(x: Tensor) -> Tensor:
+    """Return a copy behind which memory ends: who reads on is killed."""
+    page = mmap.PAGESIZE
+    whole = -(-x.nbytes // page) * page
+    memory = mmap.mmap(-1, whole + page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    no_access = 0
+    assert ctypes.CDLL(None, use_errno=True).mprotect(ctypes.c_void_p(start + whole), page, no_access) == 0
+    found = torch.frombuffer(memory, dtype=x.dtype, count=x.numel(), offset=whole - x.nbytes).view(x.shape)
+    return found.copy_(x)
+
+
+def check_between_fences(kind: str) -> None:
+    for tokens, rank, width, time in ((1, 1, 64, 1), (13, 31, 130, 0), (37, 33, 194, 1), (257, 8, 514, 0)):
+        x, A = fenced(some(tokens, width, kind=kind)), fenced(some(rank, time + width, kind=kind))
+        B, numbers = fenced(some(width, rank, kind=kind)), fenced(some(tokens, kind="float32"))
+        left, outer = fenced(some(tokens, rank + rank % 2, kind=kind)), fenced(some(rank, rank, kind=kind))
+        left[:, rank:] = 0.0
+        found, tall, small = (
+            fenced(torch.empty(*shape, dtype=x.dtype)) for shape in (x.shape, A.shape, (tokens, rank))
+        )
+        none = np.empty(0, np.float32)
+        _products.into_rank(array(x), array(A), time, False, none, array(small), *ALONE)
+        _products.into_rank(array(x), array(B), 0, True, none, array(small), *ALONE)
+        _products.out_of_rank(array(left), array(A), time, False, array(x), numbers.numpy(), array(found), *ALONE)
+        _products.out_of_rank(array(left), array(B), 0, True, array(x[-1:]), numbers.numpy(), array(found), *ALONE)
+        _products.by_right(array(left), array(x), time, array(tall), *ALONE)
+        _products.by_left(array(left), array(x), array(outer), array(B), array(fenced(B)), *ALONE)
+        _products.gram(array(B), 0.0, fenced(torch.empty(rank, rank)).numpy(), *ALONE)
+
+
+@with_tiles
+@pytest.mark.skipif(sys.platform != "linux", reason="fences are made by mprotect")
+def test_nothing_past_the_end_is_read(kind: str) -> None:
+    script = f"from tests.hyplora import test_products; test_products.check_between_fences({kind!r}); print('done')"
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 @with_tiles

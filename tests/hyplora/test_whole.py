@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +15,7 @@ from torch import Tensor
 from hyplora import _fused
 from hyplora.gate import Learned, hyperbolic_delta
 from hyplora.kernels import _whole, cpu
+from hyplora.kernels._team import team
 from tests.hyplora.kernel_cases import FORMS
 from tests.hyplora.textbook import delta as textbook
 
@@ -78,9 +83,10 @@ def off(found: Tensor, expected: Tensor) -> float:
 
 @with_tiles
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("r", [7, 8, 33])
 @pytest.mark.parametrize("shape", [(1,), (70,), (3, 5), (300,)])
-def test_textbook(form: str, kind: str, shape: tuple[int, ...], calls: list[str]) -> None:
-    inputs = leaves(form, kind, *shape)
+def test_textbook(form: str, kind: str, r: int, shape: tuple[int, ...], calls: list[str]) -> None:
+    inputs = leaves(form, kind, *shape, r=r)
     found = delta(*inputs, form=form)
     upstream = torch.randn(found.shape).to(found.dtype)
     by = torch.autograd.grad(found, inputs, upstream)
@@ -174,10 +180,12 @@ def test_start_of_training(form: str, kind: str) -> None:
 
 
 @with_tiles
-def test_nan_stays_where_it_is(kind: str) -> None:
-    x, A, B, K, c = leaves("space", kind)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("r", [7, 8])
+def test_nan_stays_where_it_is(kind: str, form: str, r: int) -> None:
+    x, A, B, K, c = leaves(form, kind, r=r)
     x.data[7, 5] = math.nan
-    found = delta(x, A, B, K, c, form="space")
+    found = delta(x, A, B, K, c, form=form)
     by_x, by_A, by_B, by_K = torch.autograd.grad(found.float().sum(), (x, A, B, K))
     bad = torch.arange(70) == 7
     assert torch.equal(found.isnan(), bad.unsqueeze(-1).expand_as(found))
@@ -185,6 +193,38 @@ def test_nan_stays_where_it_is(kind: str) -> None:
     assert by_A.isnan().all()
     assert by_B.isnan().all()
     assert by_K.isnan().all()
+
+
+@with_tiles
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_bytes_whoever_does_it(kind: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = leaves(form, kind, 300, r=33)
+    results = []
+    for threads in ((0, 1), (team()[0], 2), (team()[0], 7)):
+        monkeypatch.setattr(cpu, "_team", lambda work, threads=threads: threads)
+        found = delta(*inputs, form=form)
+        results.append([found, *torch.autograd.grad(found.float().square().sum(), inputs)])
+    for others in results[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(results[0], others, strict=True))
+
+
+@DYNAMO
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_tokens_wider_than_the_products(dtype: torch.dtype, compiled: bool) -> None:
+    x, A, B, K, c = leaves("space", "float32")
+    given = [x.detach().double().requires_grad_(), *(each.detach().to(dtype).requires_grad_() for each in (A, B))]
+
+    def run(*factors: Tensor) -> Tensor:
+        return delta(*factors, K, c, form="space")
+
+    found = torch.compile(run, fullgraph=True, backend="aot_eager")(*given) if compiled else run(*given)
+    wide = [each.detach().double().requires_grad_() for each in given]
+    by = torch.autograd.grad(found.double().sum(), given)
+    by_wide = torch.autograd.grad(delta(*wide, K.double(), c.double(), form="space").sum(), wide)
+    for each, one, other in zip(given, by, by_wide, strict=True):
+        assert one.dtype == each.dtype
+        assert off(one, other) < (0.02 if dtype == torch.bfloat16 else 1e-5)
 
 
 def test_what_does_not_fit_goes_the_other_way(calls: list[str]) -> None:
@@ -290,6 +330,29 @@ def test_inductor(form: str, kind: str, calls: list[str]) -> None:
         ):
             assert off(one, other) < 1e-6
     assert calls
+
+
+@pytest.mark.skipif(not cpu.has_tiles(torch.bfloat16), reason="no tiles for bfloat16 here")
+def test_some_of_what_numba_kept_is_gone(tmp_path: Path) -> None:
+    script = """
+import torch
+from hyplora.gate import hyperbolic_delta
+
+x, A, B = (torch.ones(*shape).bfloat16().requires_grad_() for shape in ((8, 64), (4, 64), (64, 4)))
+hyperbolic_delta(x, A, B, 0.5)
+"""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        gone = [*tmp_path.rglob("_whole.*")]
+        assert gone
+        for path in gone:
+            path.unlink()
 
 
 @DYNAMO
