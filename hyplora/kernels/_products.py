@@ -57,13 +57,11 @@ def into_rank(x, factor, first, across, norms, found, entry, threads):
     width = _up(r - alone, LANES)
     panel = _panel(x, _words(x, x.shape[1]), width)
     column = np.empty(alone * x.shape[1], np.float32)
-    for j in range(column.shape[0]):
-        column[j] = _number(factor[j, r - 1] if across else factor[r - 1, first + j])
     count = -(-panel.shape[0] // _WORDS)
     if across:
-        share(_pack_rows, (count, factor, 0, r - alone, panel), count, entry, threads)
+        share(_pack_rows, (count, factor, r - alone, panel, column), count, entry, threads)
     else:
-        share(_pack_columns, (count, factor, first, r - alone, panel), count, entry, threads)
+        share(_pack_columns, (count, factor, first, r - alone, panel, column), count, entry, threads)
     tiles = -(-x.shape[0] // _NARROW_ROWS)
     parts = min(tiles, threads * max(1, x.shape[0] // (threads * _PART_ROWS)))
     share(_into_rank, (parts, x, panel, column, norms, found), parts, entry, threads)
@@ -173,7 +171,7 @@ def _tall(left, x, outer, factor, first, across, to, entry, threads):
     height = _up(r, _TALL_ROWS)
     lefts = _panel(left, _words(left, left.shape[0]), height)
     count = -(-lefts.shape[0] // _WORDS)
-    share(_pack_rows, (count, left, 0, r, lefts), count, entry, threads)
+    share(_pack_rows, (count, left, r, lefts, np.empty(0, np.float32)), count, entry, threads)
     outers = _panel(left, _words(left, outer.shape[0]), height)
     _rows(outer, 0, outer.shape[1], outers, 0, outers.shape[0])
     parts = -(-x.shape[1] // (_TALL_TILES * _TALL_COLUMNS))
@@ -219,12 +217,13 @@ def gram(B, room, found, entry, threads):
     parts = max(1, min(_GRAM_PARTS, B.shape[0] // (2 * _WORDS), 2**18 // (width * width)))
     sums = np.zeros((parts, width, width), np.float32)
     share(_gram, (parts, B, sums), parts, entry, threads)
+    total = sums[0]
+    for part in range(1, parts):
+        total += sums[part]
     for i in range(r):
-        for j in range(r):
-            total = np.float32(0.0)
-            for part in range(parts):
-                total += sums[part, max(i, j), min(i, j)]
-            found[i, j] = total * (1.0 + room) if i == j else total
+        for j in range(i):
+            found[i, j] = found[j, i] = total[i, j]
+        found[i, i] = total[i, i] * (1.0 + room)
 
 
 @_inner()
@@ -246,17 +245,21 @@ def _up(count, step):
 
 
 @_inner()
-def _pack_rows(part, parts, source, first, width, panel):
+def _pack_rows(part, parts, source, width, panel, column):
     begin = part * _WORDS
     end = min(begin + _WORDS, panel.shape[0])
-    _rows(source, first, width, panel[begin:end], begin, end - begin)
+    _rows(source, 0, width, panel[begin:end], begin, end - begin)
+    for j in range(begin * _entries(panel), min(end * _entries(panel), column.shape[0])):
+        column[j] = _number(source[j, width])
 
 
 @_inner()
-def _pack_columns(part, parts, source, first, width, panel):
+def _pack_columns(part, parts, source, first, width, panel, column):
     begin = part * _WORDS
-    count = min(_WORDS, panel.shape[0] - begin)
-    _columns(source, first + begin * _entries(panel), 0, width, panel, begin, count)
+    end = min(begin + _WORDS, panel.shape[0])
+    _columns(source, first + begin * _entries(panel), 0, width, panel, begin, end - begin)
+    for j in range(begin * _entries(panel), min(end * _entries(panel), column.shape[0])):
+        column[j] = _number(source[width, first + j])
 
 
 @_part
