@@ -77,7 +77,7 @@ def forward(
     dtype = options.dtype
     onto = None if onto is None else _rows(onto)
     engine = _engine(dtype, x, A, B)
-    if _has_all(engine, cast, B, dtype, onto):
+    if _has_all(engine, dtype, cast, B, onto):
         rows = _rows(x), _rows(cast), _in(dtype, A), _in(dtype, B)
         delta, u, norm, gram = engine.forward(options, *rows, K, c, onto)
     else:
@@ -109,12 +109,11 @@ def backward(
     tokens, upstream = _rows(x), _in(dtype, _rows(upstream))
     engine = _engine(dtype, x, A, B)
     # Forward went the other way where it took norms of tokens in float64.
-    if norm.dtype == torch.float32 and _has_all(engine, x, B, dtype, upstream):
+    if norm.dtype == torch.float32 and _has_all(engine, dtype, x, B, upstream):
         factors = _in(dtype, A), _in(dtype, B)
         by_x, by_A, by_B, log_curvature, log_scale = engine.backward(
             options, upstream, tokens, *factors, K, c, u, norm, gram, wanted[:3]
         )
-        by_A, by_B = _in(A.dtype, by_A), _in(B.dtype, by_B)
     else:
         inputs = Inputs(u, norm, _time(A, form), gram, K, c, _size(B, dtype))
         slope = engine.slopes(options, inputs, upstream @ _in(dtype, B))
@@ -122,11 +121,15 @@ def backward(
         if wanted[2]:
             by_B = _by_B(upstream, slope.weighted, slope.outer, B, inputs.size)
         if wanted[1]:
-            by_A = _in(A.dtype, _by_A(slope.rank, slope.column, _in(dtype, tokens)))
+            by_A = _by_A(slope.rank, slope.column, _in(dtype, tokens))
         if wanted[0]:
             by_x = engine.by_x(slope.rank, _in(dtype, _space(A, form)), tokens, slope.pull)
     if wanted[0]:
         by_x = _like_rows(_in(x_dtype, by_x), x)
+    if wanted[1]:
+        by_A = _in(A.dtype, by_A)
+    if wanted[2]:
+        by_B = _in(B.dtype, by_B)
     if wanted[3]:
         by_K = _by_number(log_curvature, K, options.K_start)
     if wanted[4]:
@@ -134,9 +137,9 @@ def backward(
     return by_x, by_A, by_B, by_K, by_c
 
 
-def _has_all(engine: Any, x: Tensor, B: Tensor, dtype: torch.dtype, other: Tensor | None) -> bool:
+def _has_all(engine: Any, dtype: torch.dtype, x: Tensor, B: Tensor, other: Tensor | None) -> bool:
     """Return whether an engine has the map and its derivative, of such tensors, each in one function."""
-    if engine is _forms or x.device.type != "cpu" or engine is not _cpu():
+    if engine is _forms or not x.is_cpu:
         return False
     return (other is None or _has_numbers(other)) and engine.fits(x, B, dtype)
 
@@ -194,7 +197,7 @@ def _engine(dtype: torch.dtype, x: Tensor, A: Tensor, B: Tensor) -> Any:
         return _forms
     if not (_has_numbers(x) and _has_numbers(A) and _has_numbers(B)):
         return _forms
-    if x.device.type == "cpu":
+    if x.is_cpu:
         return _cpu()
     from hyplora.kernels import gpu
 
@@ -243,8 +246,12 @@ def _time(A: Tensor, form: str) -> Tensor | None:
     return A[:, 0] if form == "time" else None
 
 
-def _by_number(log_slope: Tensor, tensor: Tensor, start: float | None) -> Tensor:
+def _by_number(log_slope: Tensor | float, tensor: Tensor, start: float | None) -> Tensor:
     """Return the derivative by the tensor of which :func:`hyplora._forms.value_of` makes the number."""
+    if isinstance(log_slope, float):
+        if start is not None and abs(log_slope) < 1e4:  # new_full raises where a dtype has no such number
+            return tensor.new_full(tensor.shape, log_slope)
+        log_slope = torch.tensor(log_slope, dtype=torch.float64 if start is None else tensor.dtype)
     slope = log_slope / tensor.to(log_slope) if start is None else log_slope
     return slope.to(tensor).view(tensor.shape)
 

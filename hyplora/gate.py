@@ -92,9 +92,9 @@ def hyperbolic_delta(
     Raises
     ------
     ValueError
-        For an unknown form, x of whole numbers, factors whose shapes do not fit, a scaling that is not finite, a K or
-        norm scale that is a number and not positive and finite, or a tensor that has more than one element. What is in
-        a tensor is not looked at: that would make a GPU wait. NaN in, NaN out.
+        For an unknown form, x of whole numbers, factors whose shapes do not fit or that are on another device, a
+        scaling that is not finite, a K or norm scale that is a number and not positive and finite, or a tensor that has
+        more than one element. What is in a tensor is not looked at: that would make a GPU wait. NaN in, NaN out.
 
     Notes
     -----
@@ -117,7 +117,12 @@ def hyperbolic_delta(
     if not isinstance(scaling, Real) or not math.isfinite(scaling):
         raise ValueError(f"scaling must be a finite number, not {scaling!r}")
     curvature, scale, options = _checked(x, A, B, K, form, norm_scale, float(scaling))
-    together = onto is not None and onto.dtype == options.dtype and onto.shape == (*x.shape[:-1], B.shape[0])
+    together = (
+        onto is not None
+        and onto.dtype == options.dtype
+        and onto.device == x.device
+        and onto.shape == (*x.shape[:-1], B.shape[0])
+    )
     found = cast(Tensor, HyperbolicDelta.apply(x, A, B, curvature, scale, onto if together else None, options))
     return found if onto is None or together else onto + found
 
@@ -178,6 +183,8 @@ def _checked(
         raise ValueError(
             f"the form {form!r} takes x (..., d), {wanted}; got {tuple(x.shape)}, {tuple(A.shape)}, {tuple(B.shape)}"
         )
+    if not x.device == A.device == B.device:
+        raise ValueError(f"x, A and B must be on one device, not on {x.device}, {A.device} and {B.device}")
     dtype = A.dtype
     device = x.device.type
     if dtype != torch.float64 and torch.is_autocast_enabled(device):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,15 @@ _MOST = {
 }
 _NONE = np.empty(0, np.float32)
 _NONE_LIKE = {torch.float32: _NONE, torch.float64: np.empty(0)}
+# Numbers of the types of which compiled loops have entries of such tensors.
+_LIKE = {torch.float32: np.float32(0), torch.bfloat16: np.uint16(0)}
 _KINDS = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _ROOM = {dtype: room(dtype) for dtype in _NONE_LIKE}
 _WORTH = 2**18
 _CPU = torch.device("cpu")
 
 
+@cache
 def has_tiles(dtype: torch.dtype) -> bool:
     """Return whether there are tiles for products in a dtype, of matrices that are wide enough."""
     return dtype in _KINDS and _tile.available(_KINDS[dtype])
@@ -39,10 +43,10 @@ def has_tiles(dtype: torch.dtype) -> bool:
 
 def fits(x: Tensor, B: Tensor, dtype: torch.dtype) -> bool:
     """Return whether :func:`forward` and :func:`backward` take such x (N, d) and B, with products in a dtype."""
-    d, k = x.shape[-1], len(B)
+    d, k = x.size(-1), B.size(0)
     return bool(
         has_tiles(dtype)
-        and x.dtype in _KINDS
+        and x.dtype in _LIKE
         and x.numel()
         and min(d, k) >= _tile.COLUMNS
         and (dtype == torch.float32 or (d % 2 == 0 and k % 2 == 0))
@@ -66,26 +70,36 @@ def forward(
     ``cast`` (N, d) is x in the dtype of the products, which is that of A, B and Δ.
     """
     dtype = options.dtype
-    width, wide = B.shape[1], wide_dtype(dtype, _CPU)
-    delta, u = _empty((len(cast), len(B)), dtype), _empty((len(cast), len(A)), dtype)
+    wide = wide_dtype(dtype, _CPU)
+    cast, A, B = (_flat(each, dtype) for each in (cast, A, B))
+    (tokens, d), (k, width), r = cast.shape, B.shape, A.size(0)
+    delta, u = _empty((tokens, k), dtype), _empty((tokens, r), dtype)
     gram = _empty((width, width), wide)
     narrowed = cast.element_size() < x.element_size()
-    norm = norms(x) if narrowed else _empty((len(cast),))
-    if onto is not None and onto.stride(0) == 0:
-        onto = onto[:1]
+    norm = norms(x) if narrowed else _empty((tokens,))
+    if onto is not None:
+        onto = _flat(onto[:1] if onto.stride(0) == 0 else onto, dtype)
     _whole.forward(
         _FORM[options.form],
-        *(_array(each) for each in (cast, A, B)),
-        None if onto is None else _array(onto),
+        _LIKE[dtype],
+        tokens,
+        d,
+        k,
+        r,
+        cast.data_ptr(),
+        A.data_ptr(),
+        B.data_ptr(),
+        None if onto is None else onto.data_ptr(),
+        0 if onto is None else onto.size(0),
         *_values(options, K, c),
         _MOST[dtype],
         _ROOM[wide],
-        _NONE if narrowed else norm.numpy(),
-        norm.numpy(),
-        _array(u),
-        gram.numpy(),
-        _array(delta),
-        *_team(cast.numel() * width),
+        not narrowed,
+        norm.data_ptr(),
+        u.data_ptr(),
+        gram.data_ptr(),
+        delta.data_ptr(),
+        *_team(tokens * d * width),
     )
     return delta, u, norm, gram
 
@@ -102,29 +116,37 @@ def backward(
     norm: Tensor,
     gram: Tensor,
     wanted: Sequence[bool],
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the derivatives by x, A and B, if wanted, in the dtype of the products, and by log K and log c.
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, float, float]:
+    """Return the derivatives by x, A and B, those wanted, in the dtype of the products, and by log K and log c.
 
     ``x`` (N, d) may be narrower than ``upstream`` (N, k), A and B, which are in that dtype.
     """
-    none = _empty((0, 0), options.dtype)
-    by_x, by_A, by_B = (
-        _empty(each.shape, options.dtype) if one else none for each, one in zip((x, A, B), wanted, strict=True)
-    )
-    by_numbers = np.empty(2)
-    _whole.backward(
+    dtype = options.dtype
+    upstream, A, B, u = (_flat(each, dtype) for each in (upstream, A, B, u))
+    x, norm, gram = _flat(x, x.dtype), _flat(norm, torch.float32), _flat(gram, wide_dtype(dtype, _CPU))
+    (tokens, d), (k, width) = x.shape, B.shape
+    found = [_empty(each.shape, dtype) if one else None for each, one in zip((x, A, B), wanted, strict=True)]
+    log_slopes = _whole.backward(
         _FORM[options.form],
-        *(_array(each) for each in (upstream, x, A, B)),
+        _LIKE[dtype],
+        _LIKE[x.dtype],
+        tokens,
+        d,
+        k,
+        A.size(0),
+        upstream.data_ptr(),
+        x.data_ptr(),
+        A.data_ptr(),
+        B.data_ptr(),
         *_values(options, K, c),
-        _MOST[options.dtype],
-        _array(u),
-        norm.numpy(),
-        gram.numpy(),
-        *(_array(each) for each in (by_x, by_A, by_B)),
-        by_numbers,
-        *_team(x.numel() * len(gram)),
+        _MOST[dtype],
+        u.data_ptr(),
+        norm.data_ptr(),
+        gram.data_ptr(),
+        *(0 if each is None else each.data_ptr() for each in found),
+        *_team(tokens * d * width),
     )
-    return by_x, by_A, by_B, *torch.from_numpy(by_numbers).unbind()
+    return *found, *log_slopes
 
 
 def norms(x: Tensor) -> Tensor:
@@ -196,6 +218,11 @@ def slopes(options: Options, inputs: Inputs, upstream: Tensor) -> Slopes:
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype, device=_CPU)  # whatever the defaults are
+
+
+def _flat(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return x in a dtype, row by row in memory: what lies at its address is all that compiled loops see."""
+    return (x if x.dtype == dtype else x.to(dtype)).contiguous()
 
 
 def _team(work: int) -> tuple[int, int]:

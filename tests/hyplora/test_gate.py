@@ -605,6 +605,9 @@ def test_bad_input() -> None:
         gate(x, A, B.mT, 0.5)
     with pytest.raises(ValueError, match=r"^x must be of a floating dtype, not torch.int64$"):
         hyperbolic_delta(torch.ones(1, 24, dtype=torch.long), A, B, 0.5)
+    for on_two in ((x.to("meta"), A, B), (x, A.to("meta"), B), (x, A, B.to("meta"))):
+        with pytest.raises(ValueError, match=r"^x, A and B must be on one device, not on (cpu|meta), (cpu|meta) and"):
+            hyperbolic_delta(*on_two, 0.5)
     for scaling in (math.nan, math.inf, "1"):
         with pytest.raises(ValueError, match="scaling must be a finite number"):
             hyperbolic_delta(x, A, B, 0.5, scaling=scaling)  # type: ignore[arg-type]

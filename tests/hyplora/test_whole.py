@@ -253,6 +253,46 @@ def test_rows_that_are_not_side_by_side(kind: str, calls: list[str]) -> None:
     assert len(calls) == 16
 
 
+@with_tiles
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_kept_comes_back_otherwise(form: str, kind: str, calls: list[str]) -> None:
+    inputs = leaves(form, kind)
+    expected = torch.autograd.grad(delta(*inputs, form=form).float().sum(), inputs)
+
+    def scattered(x: Tensor) -> Tensor:
+        wide = torch.full((*x.shape, 3), math.nan, dtype=x.dtype)
+        wide[..., 1] = x
+        return wide[..., 1]
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x, scattered):
+        found = delta(*inputs, form=form)
+    by = torch.autograd.grad(found.float().sum(), inputs)
+    assert calls == ["forward", "backward"] * 2
+    for one, other in zip(by, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@with_tiles
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("size", [1.0, 1e6, 1e30])
+def test_slopes_by_numbers(kind: str, dtype: torch.dtype, shape: tuple[int, ...], size: float) -> None:
+    x, A, B, *_ = leaves("space", kind)
+    upstream = torch.full((70, 96), size / 70).to(A.dtype)
+    results = []
+    for given in ((x, A, B), [each.detach().double() for each in (x, A, B)]):
+        weight, scale = (torch.full(shape, 2.0, dtype=dtype, requires_grad=True) for _ in range(2))
+        found = hyperbolic_delta(*given, Learned(weight, 0.5), norm_scale=scale, scaling=1e3)
+        results.append(torch.autograd.grad(found, (weight, scale), upstream.to(found.dtype)))
+    for one, other in zip(*results, strict=True):
+        assert one.dtype == dtype
+        assert one.shape == shape
+        if other.isfinite().all():
+            assert off(one, other) < 20 * ERRORS[kind]
+        else:
+            assert torch.equal(one, other)
+
+
 @pytest.mark.skipif(not cpu.has_tiles(torch.bfloat16), reason="no tiles for bfloat16 here")
 @pytest.mark.parametrize("form", FORMS)
 def test_autocast(form: str, calls: list[str]) -> None:
