@@ -139,7 +139,7 @@ def backward(
 
 def _has_all(engine: Any, dtype: torch.dtype, x: Tensor, B: Tensor, other: Tensor | None) -> bool:
     """Return whether an engine has the map and its derivative, of such tensors, each in one function."""
-    if engine is _forms or not x.is_cpu:
+    if engine is _forms or not x.is_cpu or engine is not _cpu():
         return False
     return (other is None or _has_numbers(other)) and engine.fits(x, B, dtype)
 
