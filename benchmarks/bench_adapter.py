@@ -21,6 +21,7 @@ import itertools
 import math
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -391,7 +392,28 @@ def _plan(options: argparse.Namespace) -> Plan:
         plan = replace(plan, more_tokens=(1024,))
     if options.tokens:
         plan = replace(plan, tokens=options.tokens, more_tokens=())
-    return replace(plan, dtypes=tuple(options.dtype)) if options.dtype else plan
+    if options.dtype:
+        return replace(plan, dtypes=tuple(options.dtype))
+    if options.device == "cpu" and not _multiplies_bfloat16():
+        print(
+            "float32 only: PyTorch multiplies bfloat16 here number by number, and a layer would take minutes; "
+            "--dtype bfloat16 measures it",
+            file=sys.stderr,
+        )
+        return replace(plan, dtypes=("float32",))
+    return plan
+
+
+def _multiplies_bfloat16() -> bool:
+    """Return whether PyTorch has products in bfloat16 for this processor; without, some take fifty times float32's."""
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.ones(512, 512, dtype=dtype)
+        torch.mm(x, x)  # the first finds out how
+        start = time.perf_counter()
+        torch.mm(x, x)
+        seconds[dtype] = time.perf_counter() - start
+    return seconds[torch.bfloat16] < 20.0 * seconds[torch.float32]
 
 
 def _keep_memory() -> None:
@@ -412,7 +434,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tokens", type=_whole_numbers, help="default 256 on a CPU, and 1024 without the base; 4096,16384 on a GPU"
     )
-    parser.add_argument("--dtype", choices=tuple(DTYPES), action="append", help="default float32 and bfloat16")
+    parser.add_argument(
+        "--dtype",
+        choices=tuple(DTYPES),
+        action="append",
+        help="default float32, and bfloat16 where PyTorch has products of it",
+    )
     parser.add_argument("--compile", action="store_true", help="all contenders through torch.compile")
     parser.add_argument("--json", metavar="FILE", help="save what was measured")
     parser.add_argument("--from", dest="saved", metavar="FILE", help="measure nothing; show what --json saved")

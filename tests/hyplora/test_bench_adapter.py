@@ -86,3 +86,16 @@ def test_command_saves_and_shows(
         assert "HypLoRA, simplified" in text
         assert "the adapter alone" in text
         assert "WRONG" not in text
+
+
+def test_bfloat16_where_there_are_products_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Report
+) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr(bench_adapter, "measure", lambda plan: (plans.append(plan), report)[1])
+    for has_them in (True, False):
+        monkeypatch.setattr(bench_adapter, "_multiplies_bfloat16", lambda has_them=has_them: has_them)
+        for arguments in ([], ["--dtype", "bfloat16"]):
+            assert bench_adapter.main(arguments) == 0
+    assert [plan.dtypes for plan in plans] == [("float32", "bfloat16"), ("bfloat16",), ("float32",), ("bfloat16",)]
+    assert capsys.readouterr().err.count("--dtype bfloat16 measures it") == 1
