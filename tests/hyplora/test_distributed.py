@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,4 +32,4 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         for process in started:
             process.kill()
     assert [process.returncode for process in started] == [0, 0], "\n".join(outputs)
-    assert outputs[0].count(" ok\n") == 10
+    assert outputs[0].count(" ok\n") == (10 if hasattr(torch.cpu.Stream, "record_event") else 7)

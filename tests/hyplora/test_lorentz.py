@@ -95,7 +95,8 @@ def test_golden_limits(assets: Path, name: str) -> None:
 @pytest.mark.parametrize("K", [0.3, 1.0, 4.0])
 def test_geoopt(K: float) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, which geoopt uses
+        for kind in (DeprecationWarning, FutureWarning):  # of torch.jit, which geoopt uses
+            warnings.simplefilter("ignore", kind)
         import geoopt
     # geoopt's k is the squared radius, our K.
     theirs = geoopt.Lorentz(k=torch.tensor(K, dtype=torch.float64))

@@ -179,7 +179,8 @@ def test_the_last_step_is_logged_whatever_the_interval(train_small: Any, tmp_pat
     train_small(log_every=1, steps=3, save_every=10, output=str(tmp_path / "each"))
     each = losses(tmp_path / "each")
     summary = train_small(log_every=50, steps=3, save_every=10)
-    assert losses(tmp_path / "run") == {3: pytest.approx(sum(each.values()) / 3, rel=1e-6)}
+    # Older versions of transformers round what they log to four digits.
+    assert losses(tmp_path / "run") == {3: pytest.approx(sum(each.values()) / 3, abs=1e-4)}
     assert summary.train_loss == losses(tmp_path / "run")[3]
     assert losses(tmp_path / "each").keys() == {1, 2, 3}
     history = json.loads((tmp_path / "run" / "history.json").read_text())
