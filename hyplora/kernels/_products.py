@@ -1,8 +1,8 @@
 """The products of an adapter, made of the tiles of :mod:`hyplora.kernels._tile`; compiled by numba.
 
 Arrays are float32, or bits of bfloat16 as uint16. One factor of each product is packed first: in a panel (words, ...) a
-row has, for each column, one word of the sum, that is one number or, in bfloat16, a pair. Sums over the long side are
-made in blocks. As in :mod:`hyplora.kernels._loops`, results are the same for any number of threads.
+row has, for each column, one word of the sum, that is one number or, for bfloat16 on some processors, a pair. Sums over
+the long side are made in blocks. As in :mod:`hyplora.kernels._loops`, results are the same for any number of threads.
 """
 # mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 
@@ -26,12 +26,13 @@ from hyplora.kernels._tile import (
     add_narrow_tile,
     add_slim_tile,
     add_tall_tile,
+    has_pairs,
     pack,
     transpose,
     write_tile,
 )
 
-__all__ = ["by_left", "by_right", "gram", "into_rank", "out_of_rank"]
+__all__ = ["by_left", "by_right", "gram", "into_rank", "left_like", "out_of_rank"]
 
 _NARROW_ROWS, _NARROW_COLUMNS = NARROW
 _TALL_ROWS, _TALL_COLUMNS = TALL
@@ -40,7 +41,7 @@ _PART_ROWS = 264  # of a narrow product, at least as many as make good use of a 
 # Of a block of a wide product, at least; its panel stays in a core's second cache. Blocks have fewer columns where
 # there would be too few of them for all threads.
 _BLOCK_ROWS, _BLOCK_COLUMNS, _FEW_COLUMNS = 256, 512, 128
-_TALL_TILES = 4
+_TALL_TILES = 4  # side by side, of a part of a tall product
 _GRAM_PARTS = 8
 
 
@@ -75,13 +76,15 @@ def _into_rank(part, parts, x, panel, column, norms, found):
     sums = np.zeros((_up(end - begin, _NARROW_ROWS), width), np.float32)
     others = np.zeros((2, end - begin), np.float32)
     entries = x.shape[1] // words
+    room = _room(x, panel, end - begin)
     for k in range(0, words, _WORDS):
         count = min(_WORDS, words - k)
-        for n in range(begin, end, _NARROW_ROWS):
+        left, row, first = _words_of(x, panel, begin, end, k, count, room)
+        for n in range(0, end - begin, _NARROW_ROWS):
             for j in range(0, width - LANES, _NARROW_COLUMNS):
-                add_narrow_tile(sums, x, panel, n - begin, n, k, k, j, j, count)
+                add_narrow_tile(sums, left, panel, n, row + n, first, k, j, j, count)
             if width % _NARROW_COLUMNS:
-                add_slim_tile(sums, x, panel, n - begin, n, k, k, width - LANES, width - LANES, count)
+                add_slim_tile(sums, left, panel, n, row + n, first, k, width - LANES, width - LANES, count)
         if column.shape[0]:
             _add_along(others[0], x, begin, end, column, k * entries, count * entries)
         if norms.shape[0]:
@@ -122,9 +125,9 @@ def _add_squares(totals, x, begin, end, first, count):
 def out_of_rank(left, factor, first, across, x, numbers, to, entry, threads):
     """Write left A + numbers · x to ``to`` (N, d).
 
-    A is ``factor`` (r, first + d) from a column on, or its transpose with ``across``; ``left`` is (N, r) or wider, and
-    in bfloat16, for an odd r, has a column of 0 after those. ``x`` (N, d), or (1, d) for all, is None where there is
-    nothing to add; ``numbers`` (N,) is float32. d is at least ``COLUMNS``.
+    A is ``factor`` (r, first + d) from a column on, or its transpose with ``across``; ``left`` is (N, r) or wider, its
+    entries :func:`left_like` those of ``to``, where they are bits with a column of 0 after an odd r. ``x`` (N, d), or
+    (1, d) for all, is None where there is nothing to add; ``numbers`` (N,) is float32. d is at least ``COLUMNS``.
     """
     down = max(1, to.shape[0] // _BLOCK_ROWS)
     wide = max(to.shape[1] // _BLOCK_COLUMNS, min(to.shape[1] // _FEW_COLUMNS, 4 * threads // down), 1)
@@ -293,13 +296,57 @@ def _columns(source, first, i, width, panel, row, count):
             panel[row + k, j] = 0
 
 
+def left_like(x: Any) -> Any:
+    """Return an entry like those of the narrow factors of products that write what is like x."""
+
+
+@overload(left_like)
+def _(x):
+    return (lambda x: np.uint16(0)) if _is_paired(x) else (lambda x: np.float32(0))
+
+
+def _is_paired(x: Any) -> bool:
+    return x.dtype == types.uint32 or (x.dtype == types.uint16 and has_pairs())
+
+
 def _words(x: Any, count: Any) -> Any:
     """Return how many words so many entries of x have."""
 
 
 @overload(_words)
 def _(x, count):
-    return (lambda x, count: (count + 1) // 2) if x.dtype == types.uint16 else (lambda x, count: count)
+    return (lambda x, count: (count + 1) // 2) if _is_paired(x) else (lambda x, count: count)
+
+
+def _room(x: Any, panel: Any, rows: Any) -> Any:
+    """Return room for so many rows of x as :func:`_words_of` writes them."""
+
+
+@overload(_room)
+def _(x, panel, rows):
+    if _is_widened(x, panel):
+        return lambda x, panel, rows: np.empty((rows, _WORDS), np.float32)
+    return lambda x, panel, rows: np.empty((0, 0), np.float32)
+
+
+def _words_of(x: Any, panel: Any, begin: Any, end: Any, k: Any, count: Any, room: Any) -> Any:
+    """Return where rows of x lie in words like the panel's: an array, and row and word of the first."""
+
+
+@overload(_words_of)
+def _(x, panel, begin, end, k, count, room):
+    return _widened if _is_widened(x, panel) else lambda x, panel, begin, end, k, count, room: (x, begin, k)
+
+
+def _widened(x, panel, begin, end, k, count, room):
+    for n in range(begin, end):
+        for j in range(count):
+            room[n - begin, np.uintp(j)] = _number(x[n, np.uintp(k + j)])
+    return room, 0, 0
+
+
+def _is_widened(x: Any, panel: Any) -> bool:
+    return bool(x.dtype == types.uint16 and panel.dtype == types.float32)
 
 
 def _entries(panel: Any) -> Any:
@@ -317,7 +364,7 @@ def _panel(x: Any, words: Any, width: Any) -> Any:
 
 @overload(_panel)
 def _(x, words, width):
-    if x.dtype in (types.uint16, types.uint32):
+    if _is_paired(x):
         return lambda x, words, width: _aligned(np.empty(words * width + LANES, np.uint32), words, width)
     return lambda x, words, width: _aligned(np.empty(words * width + LANES, np.float32), words, width)
 
@@ -362,4 +409,4 @@ def _pair(panel, source, i, j):
 
 
 def _one(panel, source, i, j):
-    return source[i, j]
+    return _number(source[i, j])

@@ -5,9 +5,10 @@ they reach a third of what a processor can do, in bfloat16 two thirds. A tile he
 calls a micro-kernel: 24 sums of 16 numbers stay in registers while one number of the left factor at a time meets a row
 of the right one, which lies packed in a *panel*.
 
-Factors are float32 or bfloat16. Bits of bfloat16 go in pairs, 32 bits as float32 has, here called a *word*: the
-instruction ``vdpbf16ps`` adds the products of two pairs to sums in float32. Like all of its kind, oneDNN's products
-among them, it takes numbers below 1.2e-38 for 0.
+Factors are float32 or bfloat16. What a panel has side by side is here called a *word*, of 32 bits: a number or, where
+there is the instruction ``vdpbf16ps``, which adds the products of two pairs to sums in float32, a pair of bfloat16.
+Like all of its kind, oneDNN's products among them, that takes numbers below 1.2e-38 for 0. Processors without it have
+bfloat16 widened as it is packed.
 
 As with :mod:`hyplora.kernels._team`, whoever changes this module removes ``__pycache__`` beside it.
 """
@@ -36,6 +37,7 @@ __all__ = [
     "add_slim_tile",
     "add_tall_tile",
     "available",
+    "has_pairs",
     "pack",
     "suited",
     "transpose",
@@ -70,18 +72,29 @@ def available(kind: str) -> bool:
 
     If not, nothing of the kind may be compiled.
     """
-    return suited(kind, cpu_target.target_context.codegen().magic_tuple()[-1])
+    return suited(kind, _features())
+
+
+@functools.cache
+def has_pairs() -> bool:
+    """Return whether words of bfloat16 are pairs."""
+    return _has(_features(), "avx512bf16")
 
 
 def suited(kind: str, features: str) -> bool:
-    """Return whether tiles pay on a processor with such features, as LLVM reads them: ``+avx512bf16,-amx-bf16,…``.
+    """Return whether tiles pay on a processor with such features, as LLVM reads them: ``+avx512f,-amx-bf16,…``.
 
     Processors that multiply whole tiles of bfloat16 (AMX) do so much sooner.
     """
-    has = {each[1:]: each[0] == "+" for each in features.split(",") if each}  # the last of a name counts
-    if kind == "float32":
-        return has.get("avx512f", False)
-    return has.get("avx512bf16", False) and not has.get("amx-bf16", False)
+    return _has(features, "avx512f") and (kind == "float32" or not _has(features, "amx-bf16"))
+
+
+def _has(features: str, name: str) -> bool:
+    return {each[1:]: each[0] == "+" for each in features.split(",") if each}.get(name, False)  # the last of one counts
+
+
+def _features() -> str:
+    return str(cpu_target.target_context.codegen().magic_tuple()[-1])
 
 
 def _adder(rows: int, columns: int, *, packed: bool) -> Any:
@@ -128,7 +141,7 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
     ``left`` (N, words) has rows n …, ``panel`` (words, ...) columns ``column`` …, ``numbers`` (N,) float32. ``x`` may
     have one row for all.
     """
-    if not _fit(left, panel) or not _fit(to, panel) or types.uint32 in (left.dtype, to.dtype):
+    if not _fit(left, panel) or not _is_read(to) or left.dtype == types.uint32 or (_is_bits(panel) != _is_bits(left)):
         return None
     if not isinstance(x, types.NoneType) and not (_is_read(x) and numbers.dtype == types.float32):
         return None
@@ -154,7 +167,7 @@ def write_tile(context, to, left, panel, x, numbers, n, j, column):
                     if added:
                         total = _multiply_and_add(builder, number, _numbers(builder, x, own_row, place), total)
                     if to.bits:
-                        builder.store(builder.call(_TO_BFLOAT16, [total]), to.place(_HALVES, row, place), align=2)
+                        builder.store(_rounded(builder, total), to.place(_HALVES, row, place), align=2)
                     else:
                         builder.store(total, to.place(_NUMBERS, row, place), align=4)
         return context.get_dummy_value()
@@ -189,17 +202,18 @@ def pack(context, source, panel, k, j, row, column):
 @intrinsic
 def transpose(context, source, panel, i, j, k, column):
     """Write 16 words of each of 16 rows, i … of ``source``, from entry j on, to rows k … and columns … of ``panel``."""
-    if not _fit(source, panel):
+    if not _fit(source, panel) and (_is_bits(panel) or not _is_read(source)):
         return None
 
     def generate(context, builder, signature, values):
         source, panel = _arrays(context, builder, signature.args[:2], values[:2])
         i, j, k, column = values[2:]
-        kind = _PAIRS if source.bits else _NUMBERS
-        rows = [
-            builder.load(source.place(kind, builder.add(i, _index(row)), j), align=2 if source.bits else 4)
-            for row in range(LANES)
-        ]
+        kind = _PAIRS if panel.bits else _NUMBERS
+        own_rows = [builder.add(i, _index(row)) for row in range(LANES)]
+        if panel.bits:
+            rows = [builder.load(source.place(kind, row, j), align=2) for row in own_rows]
+        else:
+            rows = [_numbers(builder, source, row, j) for row in own_rows]
         # Each round turns the eight bits that number a word, four of the row and four of the column, by one.
         half = LANES // 2
         shuffles = [
@@ -314,3 +328,14 @@ def _numbers(builder, x: _Matrix, row, column):
         return builder.load(x.place(_NUMBERS, row, column), align=4)
     bits = builder.zext(builder.load(x.place(_HALVES, row, column), align=2), _PAIRS)
     return builder.bitcast(builder.shl(bits, ir.Constant(_PAIRS, [16] * LANES)), _NUMBERS)
+
+
+def _rounded(builder, total):
+    """Return 16 numbers as bits of bfloat16."""
+    if has_pairs():
+        return builder.call(_TO_BFLOAT16, [total])
+    bits = builder.bitcast(total, _PAIRS)
+    shift, half, one, nan = (ir.Constant(_PAIRS, [each] * LANES) for each in (16, 0x7FFF, 1, 0x7FC0))
+    odd = builder.and_(builder.lshr(bits, shift), one)
+    nearest = builder.lshr(builder.add(builder.add(bits, half), odd), shift)
+    return builder.trunc(builder.select(builder.fcmp_unordered("uno", total, total), nan, nearest), _HALVES)

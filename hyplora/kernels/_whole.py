@@ -25,6 +25,7 @@ _weigh, _slopes = _loops.forward, _loops.backward
 _gram_of_numbers, _gram_of_pairs = _loops.gram, _products.gram
 _into_rank, _out_of_rank = _products.into_rank, _products.out_of_rank
 _by_left, _by_right = _products.by_left, _products.by_right
+_left_like = _products.left_like
 
 
 @_compiled
@@ -43,7 +44,7 @@ def forward(form, like, tokens, d, k, r, x, A, B, onto, rows, K, c, scaling, mos
     gram, delta = _matrix(gram, r + time, r + time, _wide(like)), _matrix(delta, tokens, k, like)
     _into_rank(x, A, time, False, norm if with_norms else norm[:0], u, entry, threads)
     _make_gram(B, room, gram, entry, threads)
-    weighted = np.zeros((x.shape[0], _even(B.shape[1])), u.dtype)
+    weighted = _filled(tokens, _even(r + time), _left_like(u))
     _weigh(form, u, norm, _column(form, A), gram, K, c, scaling, 1.0, most, weighted, entry, threads)
     ones = np.ones(tokens, np.float32)
     _out_of_rank(weighted, B, 0, True, _rows_at(onto, rows, k, like), ones, delta, entry, threads)
@@ -62,15 +63,15 @@ def backward(form, like, x_like, tokens, d, k, r, upstream, x, A, B, K, c, scali
     A, B = _matrix(A, r, d + time, like), _matrix(B, k, r + time, like)
     u, norm, gram = _matrix(u, tokens, r, like), _row(norm, tokens), _matrix(gram, r + time, r + time, _wide(like))
     by_numbers = np.empty(2)
-    up = np.empty((x.shape[0], B.shape[1]), u.dtype)
+    up = _filled(tokens, r + time, _left_like(u))
     _into_rank(upstream, B, 0, True, np.empty(0, np.float32), up, entry, threads)
-    weighted = np.zeros((x.shape[0], _even(up.shape[1])), u.dtype)
-    rank, pull = np.zeros((x.shape[0], _even(u.shape[1])), u.dtype), np.empty_like(norm)
+    weighted = _filled(tokens, _even(r + time), _left_like(u))
+    rank, pull = _filled(tokens, _even(r), _left_like(u)), np.empty_like(norm)
     outer, by_column = np.empty_like(gram), np.empty(A.shape[0] if form == TIME else 0, gram.dtype)
     _slopes(up, form, u, norm, _column(form, A), gram, K, c, scaling, 1.0, most,
             weighted, rank, pull, outer, by_column, by_numbers, entry, threads)  # fmt: skip
     if by_B:
-        rounded = np.empty(outer.shape, u.dtype)
+        rounded = _filled(r + time, r + time, _left_like(u))
         for i in range(outer.shape[0]):
             for j in range(outer.shape[1]):
                 rounded[i, j] = _like(rounded, outer[i, j])
@@ -83,6 +84,11 @@ def backward(form, like, x_like, tokens, d, k, r, upstream, x, A, B, K, c, scali
     if by_x:
         _out_of_rank(rank, A, time, False, x, pull, _matrix(by_x, tokens, d, like), entry, threads)
     return by_numbers[0], by_numbers[1]
+
+
+@_part
+def _filled(rows, columns, like):
+    return np.full((rows, columns), like)
 
 
 @_part

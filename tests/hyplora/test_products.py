@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import llvmlite.binding
 import numpy as np
 import pytest
 import torch
@@ -41,6 +42,11 @@ def some(*shape: int, kind: str, seed: int = 0) -> Tensor:
 
 def array(x: Tensor) -> np.ndarray:
     return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
+
+
+def narrow(x: Tensor) -> np.ndarray:
+    """Return the array of a narrow factor, as the products want it."""
+    return array(x if _tile.has_pairs() else x.float())
 
 
 class Guarded:
@@ -93,7 +99,7 @@ def out_of_rank(
     found = Guarded(len(left), width, dtype=left.dtype)
     even = torch.nn.functional.pad(left, (0, left.shape[1] % 2))
     added = (None if x is None else array(x), numbers.numpy())
-    _products.out_of_rank(array(even), array(A), time, across, *added, array(found.tensor), *team)
+    _products.out_of_rank(narrow(even), array(A), time, across, *added, array(found.tensor), *team)
     return found.checked()
 
 
@@ -195,8 +201,8 @@ def check_between_fences(kind: str) -> None:
         none = np.empty(0, np.float32)
         _products.into_rank(array(x), array(A), time, False, none, array(small), *ALONE)
         _products.into_rank(array(x), array(B), 0, True, none, array(small), *ALONE)
-        _products.out_of_rank(array(left), array(A), time, False, array(x), numbers.numpy(), array(found), *ALONE)
-        _products.out_of_rank(array(left), array(B), 0, True, array(x[-1:]), numbers.numpy(), array(found), *ALONE)
+        _products.out_of_rank(narrow(left), array(A), time, False, array(x), numbers.numpy(), array(found), *ALONE)
+        _products.out_of_rank(narrow(left), array(B), 0, True, array(x[-1:]), numbers.numpy(), array(found), *ALONE)
         _products.by_right(array(left), array(x), time, array(tall), *ALONE)
         _products.by_left(array(left), array(x), array(outer), array(B), array(fenced(B)), *ALONE)
         _products.gram(array(B), 0.0, fenced(torch.empty(rank, rank)).numpy(), *ALONE)
@@ -260,7 +266,39 @@ def test_what_is_taken_for_nothing() -> None:
     # As by oneDNN's products on such processors.
     x, zero = torch.full((12, 64), 5e-39).bfloat16(), torch.zeros(2, 64).bfloat16()
     found = out_of_rank(torch.zeros(12, 2).bfloat16(), zero, x, torch.ones(12))
-    assert torch.equal(found, torch.zeros(12, 64).bfloat16())
+    assert torch.equal(found, zero[:1].expand(12, 64) if _tile.has_pairs() else x)
+
+
+@with_tiles
+def test_rounding_to_bfloat16(kind: str) -> None:
+    # Halfway between two, to either side of it, at the end of the range, and what is no number.
+    bits = torch.tensor([0x3F808000, 0x3F818000, 0x3F808001, 0x3F817FFF, 0x7F7F8000, 0x7F7F7FFF, 0x7F800001, -1])
+    numbers = bits.to(torch.int32).view(torch.float32)
+    zeros, one = (torch.zeros(8, 2).to(DTYPES[kind]), torch.ones(8, 64).to(DTYPES[kind]))
+    found = out_of_rank(zeros, zeros.new_zeros(2, 64), one, numbers)
+    expected = numbers.to(found.dtype).unsqueeze(-1).expand(8, 64)
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0, equal_nan=True)
+
+
+@pytest.mark.skipif(not _tile.has_pairs(), reason="what runs here are the products without pairs")
+def test_bfloat16_without_pairs() -> None:
+    features = llvmlite.binding.get_host_cpu_features().flatten().replace("+avx512bf16", "-avx512bf16")
+    environment = {**os.environ, "NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": features}
+    tests = [f"tests/hyplora/test_{name}.py" for name in ("products", "whole")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "bfloat16 and not any_shape",
+        *tests,
+    ]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
 
 
 @with_tiles
@@ -305,8 +343,8 @@ def test_arrays_that_would_be_misread_are_refused(misread: Callable[..., None]) 
 def test_processors_that_have_tiles() -> None:
     assert _tile.suited("bfloat16", "+avx512f,+avx512bf16,-amx-bf16")
     assert not _tile.suited("bfloat16", "+avx512f,+avx512bf16,+amx-bf16")
-    assert not _tile.suited("bfloat16", "+avx512f,-avx512bf16")
-    assert not _tile.suited("bfloat16", "+avx512bf16,-avx512bf16")  # as a user of numba's would take it away
+    assert _tile.suited("bfloat16", "+avx512f,-avx512bf16")
+    assert not _tile.suited("bfloat16", "+avx512f,-avx512f")  # as a user of numba's would take it away
     assert _tile.suited("float32", "+avx512f,+amx-bf16")
     assert not _tile.suited("float32", "+avx2")
     assert not any(_tile.suited(kind, "") for kind in DTYPES)
