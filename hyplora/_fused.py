@@ -152,19 +152,13 @@ def _both(x: Tensor, A: Tensor, B: Tensor, dtype: torch.dtype) -> tuple[Callable
     """Return forward and backward, as operators where a compiler is to take them as they are."""
     if not torch.compiler.is_compiling() or _is_exporting():
         return forward, backward
-    if x.device.type != "cpu" or x.dtype == torch.float64:
+    if x.device.type != "cpu" or torch.float64 in (x.dtype, dtype):
         return forward, backward
-    if not (type(x) in _PLAIN and type(A) in _PLAIN and type(B) in _PLAIN and _is_operator(dtype)):
+    if not (type(x) in _PLAIN and type(A) in _PLAIN and type(B) in _PLAIN):
         return forward, backward
     from hyplora import _operators
 
     return _operators.forward, _operators.backward
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _is_operator(dtype: torch.dtype) -> bool:
-    """Return whether the map is one operator to a compiler, because nothing it could make of it is as fast."""
-    return bool(_cpu().has_tiles(dtype))
 
 
 def gate_of(x: Tensor, A: Tensor, B: Tensor, K: Tensor | None, c: Tensor | None, options: Options) -> Tensor:
