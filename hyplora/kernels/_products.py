@@ -81,7 +81,7 @@ def _into_rank(part, parts, x, panel, column, norms, found):
         count = min(_WORDS, words - k)
         left, row, first = _words_of(x, panel, begin, end, k, count, room)
         for n in range(0, end - begin, _NARROW_ROWS):
-            for j in range(0, width - LANES, _NARROW_COLUMNS):
+            for j in range(0, width - _NARROW_COLUMNS + 1, _NARROW_COLUMNS):
                 add_narrow_tile(sums, left, panel, n, row + n, first, k, j, j, count)
             if width % _NARROW_COLUMNS:
                 add_slim_tile(sums, left, panel, n, row + n, first, k, width - LANES, width - LANES, count)

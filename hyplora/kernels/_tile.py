@@ -1,9 +1,9 @@
-"""Tiles of products of matrices, in the registers of processors with AVX-512.
+"""Tiles of products of matrices, in the registers of processors with AVX-512 or AVX2.
 
 LoRA's products have one narrow side, the rank, or one short sum, over it, for which libraries are not made: in float32
 they reach a third of what a processor can do, in bfloat16 two thirds. A tile here is what general matrix multiplication
-calls a micro-kernel: 24 sums of 16 numbers stay in registers while one number of the left factor at a time meets a row
-of the right one, which lies packed in a *panel*.
+calls a micro-kernel: all the sums that registers hold, with AVX-512 24 times 16, stay there while one number of the
+left factor at a time meets a row of the right one, which lies packed in a *panel*.
 
 Factors are float32 or bfloat16. What a panel has side by side is here called a *word*, of 32 bits: a number or, where
 there is the instruction ``vdpbf16ps``, which adds the products of two pairs to sums in float32, a pair of bfloat16.
@@ -48,12 +48,24 @@ __all__ = [
 llvmlite.binding.initialize_native_target()
 llvmlite.binding.initialize_native_asmparser()
 
-LANES = 16  # of a register
+
+def _features() -> str:
+    """Return what the processor has for which numba compiles, as LLVM writes it."""
+    return str(cpu_target.target_context.codegen().magic_tuple()[-1])
+
+
+def _has(features: str, name: str) -> bool:
+    return {each[1:]: each[0] == "+" for each in features.split(",") if each}.get(name, False)  # the last of one counts
+
+
+LANES = 16  # of a register, with AVX2 of two
 # Rows and columns of each kind of tile.
-ROWS, COLUMNS = 6, 4 * LANES
-NARROW = 12, 2 * LANES
-SLIM = 12, LANES
-TALL = 11, 2 * LANES
+if _has(_features(), "avx512f"):  # 32 registers
+    ROWS, COLUMNS = 6, 4 * LANES
+    NARROW, SLIM, TALL = (12, 2 * LANES), (12, LANES), (11, 2 * LANES)
+else:  # 16 of half the width
+    ROWS, COLUMNS = 6, LANES
+    NARROW = SLIM = TALL = (6, LANES)
 
 _WORD, _INDEX, _NUMBER = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _NUMBERS = ir.VectorType(_NUMBER, LANES)
@@ -86,15 +98,9 @@ def suited(kind: str, features: str) -> bool:
 
     Processors that multiply whole tiles of bfloat16 (AMX) do so much sooner.
     """
-    return _has(features, "avx512f") and (kind == "float32" or not _has(features, "amx-bf16"))
-
-
-def _has(features: str, name: str) -> bool:
-    return {each[1:]: each[0] == "+" for each in features.split(",") if each}.get(name, False)  # the last of one counts
-
-
-def _features() -> str:
-    return str(cpu_target.target_context.codegen().magic_tuple()[-1])
+    if not _has(features, "avx512f") and not (_has(features, "avx2") and _has(features, "fma")):
+        return False
+    return kind == "float32" or not _has(features, "amx-bf16")
 
 
 def _adder(rows: int, columns: int, *, packed: bool) -> Any:

@@ -6,9 +6,9 @@ import ctypes
 import math
 import mmap
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import llvmlite.binding
@@ -17,11 +17,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba.core.errors import TypingError
 from torch import Tensor
 
 from hyplora.kernels import _products, _tile
-from hyplora.kernels._team import team
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 ALONE = (0, 1)
@@ -280,64 +278,48 @@ def test_rounding_to_bfloat16(kind: str) -> None:
     torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0, equal_nan=True)
 
 
-@pytest.mark.skipif(not _tile.has_pairs(), reason="what runs here are the products without pairs")
-def test_bfloat16_without_pairs() -> None:
-    features = llvmlite.binding.get_host_cpu_features().flatten().replace("+avx512bf16", "-avx512bf16")
-    environment = {**os.environ, "NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": features}
-    tests = [f"tests/hyplora/test_{name}.py" for name in ("products", "whole")]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "bfloat16 and not any_shape",
-        *tests,
-    ]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True)
+# Of processors that have less, what this one does not use otherwise.
+LESS = {
+    "no pairs": ("skylake-avx512", r"\+(?=avx512bf16)", "bfloat16"),
+    "AVX2": ("haswell", r"\+(?=avx512|avx10|avxvnni|vaes|vpclmulqdq|gfni)", "float32 or bfloat16"),
+}
+
+
+def on_a_processor_with_less(which: str, *command: str) -> None:
+    """Run Python's ``command`` with numba told to compile for one."""
+    name, gone, _ = LESS[which]
+    features = re.sub(gone, "-", llvmlite.binding.get_host_cpu_features().flatten())
+    environment = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
 
 
-@with_tiles
-@pytest.mark.parametrize("rank", [8, 33])
-def test_the_same_bytes_whoever_does_it(kind: str, rank: int) -> None:
-    x, A, B, left = (some(*shape, kind=kind) for shape in ((600, 1400), (rank, 1400), (1400, rank), (600, rank)))
-    outer, numbers = some(rank, rank, kind=kind), some(600, kind="float32")
-
-    def found(team: tuple[int, int]) -> list[Tensor]:
-        return [
-            into_rank(x, A, team=team),
-            into_rank(x, B, across=True, team=team),
-            out_of_rank(left, A, x, numbers, team=team),
-            out_of_rank(left, B, None, numbers, across=True, team=team),
-            by_right(left, x, team=team),
-            by_left(left, x, outer, B, team=team),
-            gram(B, team=team),
-        ]
-
-    expected = found(ALONE)
-    for several in ((0, 7), (team()[0], 2), (team()[0], 30)):
-        assert all(torch.equal(one, other) for one, other in zip(found(several), expected, strict=True))
+with_less = pytest.mark.parametrize("which", LESS)
+can_do_with_less = pytest.mark.skipif(not _tile.has_pairs(), reason="this processor has less itself")
 
 
-@pytest.mark.skipif(not _tile.available("bfloat16"), reason="no tiles for bfloat16 here")
-@pytest.mark.parametrize(
-    "misread",
-    [
-        lambda a, b, f: _products.into_rank(a, b, 0, False, np.empty(0, np.float32), f, *ALONE),
-        lambda a, b, f: _products.into_rank(b, a, 0, False, np.empty(0, np.float32), b, *ALONE),
-        lambda a, b, f: _products.out_of_rank(a, a, 0, False, None, np.ones(64, np.float32), f, *ALONE),
-        lambda a, b, f: _products.by_right(a, f, 0, a, *ALONE),
-        lambda a, b, f: _products.by_right(a.T, a, 0, a, *ALONE),
-    ],
-)
-def test_arrays_that_would_be_misread_are_refused(misread: Callable[..., None]) -> None:
-    bits, other, numbers = np.zeros((64, 64), np.uint16), np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.float64)
-    with pytest.raises(TypingError):
-        misread(bits, other, numbers)
+@can_do_with_less
+@with_less
+def test_processors_with_less(which: str) -> None:
+    script = """
+from hyplora.kernels import _tile
+from tests.hyplora.test_products import check, check_between_fences
+
+assert _tile.available("bfloat16") and not _tile.has_pairs()
+for tokens, rank, width, time in ((1, 1, 64, 0), (13, 33, 194, 1), (257, 32, 514, 0), (530, 17, 1026, 1)):
+    check("bfloat16", tokens, rank, width, time)
+check_between_fences("bfloat16")
+"""
+    on_a_processor_with_less(which, "-c", script)
+
+
+@can_do_with_less
+@with_less
+@pytest.mark.slow
+def test_all_of_it_on_processors_with_less(which: str) -> None:
+    tests = [f"tests/hyplora/test_{name}.py" for name in ("products", "whole", "kernels")]
+    on_a_processor_with_less(which, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", LESS[which][2], *tests)
 
 
 def test_processors_that_have_tiles() -> None:
@@ -346,7 +328,10 @@ def test_processors_that_have_tiles() -> None:
     assert _tile.suited("bfloat16", "+avx512f,-avx512bf16")
     assert not _tile.suited("bfloat16", "+avx512f,-avx512f")  # as a user of numba's would take it away
     assert _tile.suited("float32", "+avx512f,+amx-bf16")
+    assert _tile.suited("float32", "+avx2,+fma,-avx512f")
+    assert _tile.suited("bfloat16", "+avx2,+fma")
     assert not _tile.suited("float32", "+avx2")
+    assert not _tile.suited("float32", "+avx,+fma")
     assert not any(_tile.suited(kind, "") for kind in DTYPES)
 
 

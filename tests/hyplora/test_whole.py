@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hyplora import _fused
 from hyplora.gate import Learned, hyperbolic_delta
-from hyplora.kernels import _whole, cpu
+from hyplora.kernels import _tile, _whole, cpu
 from hyplora.kernels._team import team
 from tests.hyplora.kernel_cases import FORMS
 from tests.hyplora.textbook import delta as textbook
@@ -231,7 +231,8 @@ def test_tokens_wider_than_the_products(dtype: torch.dtype, compiled: bool) -> N
 
 
 def test_what_does_not_fit_goes_the_other_way(calls: list[str]) -> None:
-    others = [leaves("space", "float32", d=63), leaves("space", "float32", k=63), leaves("space", "float32", 0)]
+    few = _tile.COLUMNS - 1
+    others = [leaves("space", "float32", d=few), leaves("space", "float32", k=few), leaves("space", "float32", 0)]
     others += [leaves("space", "bfloat16", d=65), leaves("space", "bfloat16", k=65)]
     others += [[each.to(dtype) for each in leaves("space", "float32")] for dtype in (torch.float16, torch.float64)]
     for inputs in others:
