@@ -1,7 +1,7 @@
 """HypLoRA's map as operators of PyTorch's, which ``torch.compile`` takes as they are.
 
-A compiler would take the map apart and make loops of its own of what lies between the products; where there are tiles
-for the products (:mod:`hyplora.kernels._tile`), what it makes is later than what is there.
+A compiler would take the map apart and make loops of its own of what lies between the products, and these are later than
+those of :mod:`hyplora.kernels`.
 """
 
 from __future__ import annotations
