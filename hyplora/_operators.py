@@ -1,6 +1,6 @@
 """HypLoRA's map as operators of PyTorch's, which ``torch.compile`` takes as they are.
 
-A compiler would take the map apart and make loops of its own of what lies between the products, and these are later than
+A compiler would take the map apart and make loops of its own of what lies between the products, which are later than
 those of :mod:`hyplora.kernels`.
 """
 
