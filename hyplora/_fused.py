@@ -77,7 +77,7 @@ def forward(
     dtype = options.dtype
     onto = None if onto is None else _rows(onto)
     engine = _engine(dtype, x, A, B)
-    if _has_all(engine, dtype, cast, B, onto):
+    if x.dtype != torch.float64 and _has_all(engine, dtype, cast, B, onto):
         rows = _rows(x), _rows(cast), _in(dtype, A), _in(dtype, B)
         delta, u, norm, gram = engine.forward(options, *rows, K, c, onto)
     else:
@@ -108,7 +108,7 @@ def backward(
     by_x = by_A = by_B = by_K = by_c = None
     tokens, upstream = _rows(x), _in(dtype, _rows(upstream))
     engine = _engine(dtype, x, A, B)
-    # Forward went the other way where it took norms of tokens in float64.
+    # Of tokens in float64, forward went the other way.
     if norm.dtype == torch.float32 and _has_all(engine, dtype, x, B, upstream):
         factors = _in(dtype, A), _in(dtype, B)
         by_x, by_A, by_B, log_curvature, log_scale = engine.backward(

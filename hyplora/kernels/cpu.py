@@ -67,7 +67,7 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return Δ (N, k), plus ``onto``, and A x, ‖x‖ and BᵀB.
 
-    ``cast`` (N, d) is x in the dtype of the products, which is that of A, B and Δ.
+    ``cast`` (N, d) is x, of 32 bits or fewer, in the dtype of the products, which is that of A, B and Δ.
     """
     dtype = options.dtype
     wide = wide_dtype(dtype, _CPU)
@@ -222,7 +222,10 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor
 
 def _flat(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return x in a dtype, row by row in memory: what lies at its address is all that compiled loops see."""
-    return (x if x.dtype == dtype else x.to(dtype)).contiguous()
+    x = (x if x.dtype == dtype else x.to(dtype)).contiguous()
+    if not x.data_ptr() and x.numel():
+        raise RuntimeError(f"there is no memory behind a tensor of shape {tuple(x.shape)}: was its storage freed?")
+    return x
 
 
 def _team(work: int) -> tuple[int, int]:

@@ -223,8 +223,10 @@ def test_tokens_wider_than_the_products(dtype: torch.dtype, compiled: bool) -> N
 
     found = torch.compile(run, fullgraph=True, backend="aot_eager")(*given) if compiled else run(*given)
     wide = [each.detach().double().requires_grad_() for each in given]
+    expected = delta(*wide, K.double(), c.double(), form="space")
+    assert off(found, expected) < (0.02 if dtype == torch.bfloat16 else 1e-5)
     by = torch.autograd.grad(found.double().sum(), given)
-    by_wide = torch.autograd.grad(delta(*wide, K.double(), c.double(), form="space").sum(), wide)
+    by_wide = torch.autograd.grad(expected.sum(), wide)
     for each, one, other in zip(given, by, by_wide, strict=True):
         assert one.dtype == each.dtype
         assert off(one, other) < (0.02 if dtype == torch.bfloat16 else 1e-5)
@@ -274,6 +276,25 @@ def test_what_is_kept_comes_back_otherwise(form: str, kind: str, calls: list[str
     assert calls == ["forward", "backward"] * 2
     for one, other in zip(by, expected, strict=True):
         assert torch.equal(one, other)
+
+
+@with_tiles
+@pytest.mark.parametrize("which", ["x", "A", "B", "onto", "upstream", "kept"])
+def test_tensors_without_memory(kind: str, which: str) -> None:
+    tensors = dict(zip("xABKc", leaves("space", kind), strict=True))
+    tensors["onto"] = torch.zeros(70, 96, dtype=tensors["A"].dtype)
+    tensors["upstream"] = torch.ones(70, 96, dtype=tensors["A"].dtype)
+
+    def run() -> None:
+        found = delta(*(tensors[name] for name in "xABKc"), form="space", onto=tensors["onto"])
+        if which == "kept":
+            tensors["x"].untyped_storage().resize_(0)
+        found.backward(tensors["upstream"])
+
+    if which in tensors:
+        tensors[which].untyped_storage().resize_(0)
+    with pytest.raises(RuntimeError, match="no memory behind a tensor of shape|data is not allocated"):
+        run()
 
 
 @with_tiles
