@@ -293,7 +293,7 @@ def test_tensors_without_memory(kind: str, which: str) -> None:
 
     if which in tensors:
         tensors[which].untyped_storage().resize_(0)
-    with pytest.raises(RuntimeError, match="no memory behind a tensor of shape|data is not allocated"):
+    with pytest.raises(RuntimeError, match=r"no memory behind a tensor of shape|data is not allocated"):
         run()
 
 
