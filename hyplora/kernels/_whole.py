@@ -22,7 +22,7 @@ from hyplora.kernels._loops import TIME, _compiled, _like, _number
 __all__ = ["backward", "forward"]
 
 _weigh, _slopes = _loops.forward, _loops.backward
-_gram_of_numbers, _gram_of_pairs = _loops.gram, _products.gram
+_gram_of_numbers, _gram_of_bits = _loops.gram, _products.gram
 _into_rank, _out_of_rank = _products.into_rank, _products.out_of_rank
 _by_left, _by_right = _products.by_left, _products.by_right
 _left_like = _products.left_like
@@ -113,7 +113,7 @@ def _make_gram(B: Any, room: Any, found: Any, entry: Any, threads: Any) -> None:
 @overload(_make_gram)
 def _(B, room, found, entry, threads):
     if B.dtype == types.uint16:
-        return lambda B, room, found, entry, threads: _gram_of_pairs(B, room, found, entry, threads)
+        return lambda B, room, found, entry, threads: _gram_of_bits(B, room, found, entry, threads)
     return lambda B, room, found, entry, threads: _gram_of_numbers(B, room, found, entry, threads)
 
 
